@@ -1,0 +1,101 @@
+import { booleanAt, isObject, objectAt, objectsAt, textAt, textsAt } from '../json.ts'
+import { type Condition, findCondition, parseConditions } from './conditions.ts'
+import { parseGoDuration } from './duration.ts'
+import { certManagerGroup } from './names.ts'
+
+/** The part of a cert-manager CertificateRequest that we decide by. */
+export interface CertificateRequest {
+  /** The identity. Names are used again by cert-manager; UIDs are not. */
+  readonly uid: string
+  readonly namespace: string
+  readonly name: string
+  readonly resourceVersion: string
+  readonly issuerRef: IssuerRef
+  /** The CSR, as PEM text. */
+  readonly csrPem: string
+  readonly isCA: boolean
+  readonly usages: readonly string[]
+  /** Asked lifetime in milliseconds; absent when the request leaves it to the issuer. */
+  readonly durationMs: number | undefined
+  /** The controlling Certificate, when cert-manager made the request for one. */
+  readonly certificate: { readonly name: string; readonly uid: string } | undefined
+  readonly approved: Condition | undefined
+  readonly denied: Condition | undefined
+  readonly invalid: Condition | undefined
+  readonly ready: Condition | undefined
+  readonly hasCertificate: boolean
+}
+
+export interface IssuerRef {
+  /** As written; empty when absent. cert-manager takes the empty group for its own. */
+  readonly group: string
+  /** As written, `Issuer` when absent (cert-manager's default). */
+  readonly kind: string
+  readonly name: string
+}
+
+/**
+ * Reads what the API server stores. Returns `undefined` for an object that cert-manager's own schema
+ * would have refused.
+ */
+export function parseCertificateRequest(object: unknown): CertificateRequest | undefined {
+  if (!isObject(object)) return undefined
+  const metadata = objectAt(object, 'metadata')
+  const spec = objectAt(object, 'spec')
+  const status = objectAt(object, 'status')
+  const ref = objectAt(spec, 'issuerRef')
+  const uid = textAt(metadata, 'uid')
+  const namespace = textAt(metadata, 'namespace')
+  const name = textAt(metadata, 'name')
+  const resourceVersion = textAt(metadata, 'resourceVersion')
+  const issuerName = textAt(ref, 'name')
+  const request = textAt(spec, 'request')
+  if (!uid || !namespace || !name || !resourceVersion || !issuerName || !request) return undefined
+  const conditions = parseConditions(status)
+  const isTrue = (type: string) => {
+    const condition = findCondition(conditions, type)
+    return condition?.status === 'True' ? condition : undefined
+  }
+  return {
+    uid,
+    namespace,
+    name,
+    resourceVersion,
+    issuerRef: {
+      group: textAt(ref, 'group') ?? '',
+      kind: textAt(ref, 'kind') ?? 'Issuer',
+      name: issuerName,
+    },
+    csrPem: Buffer.from(request, 'base64').toString('latin1'),
+    isCA: booleanAt(spec, 'isCA') ?? false,
+    usages: textsAt(spec, 'usages'),
+    durationMs: parseGoDuration(textAt(spec, 'duration')),
+    certificate: controllingCertificate(objectsAt(metadata, 'ownerReferences')),
+    approved: isTrue('Approved'),
+    denied: isTrue('Denied'),
+    invalid: isTrue('InvalidRequest'),
+    ready: findCondition(conditions, 'Ready'),
+    hasCertificate: textAt(status, 'certificate') !== undefined,
+  }
+}
+
+/** True for an issuerRef that cert-manager reads as one of its own issuers. */
+export function isUngrouped(ref: IssuerRef): boolean {
+  return ref.group === '' || ref.group === certManagerGroup
+}
+
+function controllingCertificate(
+  owners: ReturnType<typeof objectsAt>,
+): CertificateRequest['certificate'] {
+  for (const owner of owners) {
+    const name = textAt(owner, 'name')
+    const uid = textAt(owner, 'uid')
+    const apiVersion = textAt(owner, 'apiVersion') ?? ''
+    const isCertificate =
+      textAt(owner, 'kind') === 'Certificate' && apiVersion.startsWith(`${certManagerGroup}/`)
+    if (isCertificate && booleanAt(owner, 'controller') === true && name && uid) {
+      return { name, uid }
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,161 @@
+import { isRestError } from '@azure/core-rest-pipeline'
+import { CertificateClient } from '@azure/keyvault-certificates'
+import { SecretClient } from '@azure/keyvault-secrets'
+import type { Dispatcher } from 'undici'
+import type { Clock } from '../clock.ts'
+import { IssuerError } from '../error.ts'
+import { isObject, objectAt, textAt } from '../json.ts'
+import type { VaultLocation } from './cloud.ts'
+import {
+  parseRetryAfter,
+  type VaultAction,
+  type VaultAnswer,
+  vaultFailure,
+  vaultUnreachable,
+} from './failure.ts'
+import { Gate } from './gate.ts'
+import { postSign } from './sign.ts'
+import type { TokenSource } from './token_source.ts'
+import type { ObjectVersion, SignRequest, Vault, VaultCertificate, VaultSecret } from './vault.ts'
+
+export interface KeyVaultOptions {
+  readonly location: VaultLocation
+  readonly tokens: TokenSource
+  /** Signatures in flight at once. */
+  readonly inFlight: number
+  /** Connections for the signing calls, shared by all vaults. */
+  readonly dispatcher: Dispatcher
+  readonly clock: Clock
+  /** Told of each call to the vault, for metrics. */
+  readonly onCall: (call: VaultCall) => void
+}
+
+export interface VaultCall {
+  readonly host: string
+  readonly operation: 'sign' | 'certificate' | 'secret'
+  /** `ok` or the error's code. */
+  readonly outcome: string
+  readonly ms: number
+}
+
+/** A time limit for a whole call to the vault, in milliseconds. */
+const callTimeout = 30_000
+
+/**
+ * A Key Vault over the network. Certificates and secrets, read now and then, go through the Azure
+ * SDK; signatures, the hot path, are one POST each (docs/decisions/0002-signing-call.md).
+ */
+export class KeyVault implements Vault {
+  readonly #options: KeyVaultOptions
+  readonly #gate: Gate
+  readonly #certificates: CertificateClient
+  readonly #secrets: SecretClient
+
+  constructor(options: KeyVaultOptions) {
+    this.#options = options
+    this.#gate = new Gate(options.inFlight)
+    const credential = options.tokens.asCredential()
+    const { url } = options.location
+    const retryOptions = { maxRetries: 1 }
+    this.#certificates = new CertificateClient(url, credential, { retryOptions })
+    this.#secrets = new SecretClient(url, credential, { retryOptions })
+  }
+
+  sign(request: SignRequest, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#gate.through(signal, () =>
+      this.#measured('sign', signal, (limited) =>
+        postSign({ ...this.#options, request, signal: limited }),
+      ),
+    )
+  }
+
+  certificate(ref: ObjectVersion, signal: AbortSignal): Promise<VaultCertificate> {
+    const action: VaultAction = {
+      what: `read certificate "${ref.name}"`,
+      vaultUrl: this.#options.location.url,
+      permission: 'Microsoft.KeyVault/vaults/certificates/read',
+      object: `certificate "${ref.name}" with version ${ref.version}`,
+    }
+    return this.#measured('certificate', signal, async (abortSignal) => {
+      const answer = await this.#sdk(action, abortSignal, () =>
+        this.#certificates.getCertificateVersion(ref.name, ref.version, { abortSignal }),
+      )
+      if (answer.cer === undefined) {
+        throw new IssuerError(
+          'VaultNotFound',
+          `${action.object} at ${action.vaultUrl} has no certificate yet — complete its creation`,
+        )
+      }
+      return { der: new Uint8Array(answer.cer), key: ref }
+    })
+  }
+
+  secret(ref: ObjectVersion, signal: AbortSignal): Promise<VaultSecret> {
+    const action: VaultAction = {
+      what: `read secret "${ref.name}"`,
+      vaultUrl: this.#options.location.url,
+      permission: 'Microsoft.KeyVault/vaults/secrets/getSecret/action',
+      object: `secret "${ref.name}" with version ${ref.version}`,
+    }
+    return this.#measured('secret', signal, async (abortSignal) => {
+      const { version } = ref
+      const answer = await this.#sdk(action, abortSignal, () =>
+        this.#secrets.getSecret(ref.name, { version, abortSignal }),
+      )
+      return {
+        value: answer.value ?? '',
+        contentType: answer.properties.contentType ?? '',
+        managed: answer.properties.managed ?? false,
+      }
+    })
+  }
+
+  async #measured<T>(
+    operation: VaultCall['operation'],
+    signal: AbortSignal,
+    call: (limited: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { clock, location, onCall } = this.#options
+    const started = clock.monotonic()
+    const done = (outcome: string) =>
+      onCall({ host: location.host, operation, outcome, ms: clock.monotonic() - started })
+    try {
+      const value = await call(AbortSignal.any([signal, AbortSignal.timeout(callTimeout)]))
+      done('ok')
+      return value
+    } catch (error) {
+      signal.throwIfAborted()
+      done(error instanceof IssuerError ? error.code : 'Internal')
+      throw error
+    }
+  }
+
+  async #sdk<T>(action: VaultAction, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      if (error instanceof IssuerError) throw error
+      if (signal.aborted) throw vaultUnreachable(action, signal.reason)
+      const answer = answerOfSdkError(error, this.#options.clock.now())
+      throw answer === undefined
+        ? vaultUnreachable(action, error)
+        : vaultFailure(action, answer, error)
+    }
+  }
+}
+
+/** What Key Vault answered, out of the SDK's error; `undefined` when there was no answer. */
+function answerOfSdkError(error: unknown, now: number): VaultAnswer | undefined {
+  if (!isRestError(error) || error.statusCode === undefined) return undefined
+  const details = isObject(error.details) ? objectAt(error.details, 'error') : undefined
+  const header = (name: string) => error.response?.headers.get(name)
+  return {
+    status: error.statusCode,
+    code: textAt(details, 'code') ?? error.code ?? '',
+    innerCode: textAt(objectAt(details, 'innerError'), 'code') ?? '',
+    message: textAt(details, 'message') ?? '',
+    retryAfterMs: parseRetryAfter(header('retry-after'), now),
+    requestId: header('x-ms-request-id') ?? '',
+    networkInfo: header('x-ms-keyvault-network-info') ?? '',
+  }
+}
