@@ -46,6 +46,7 @@ export const retryClassByCode = {
   KubeForbidden: 'change',
   KubeInvalid: 'change',
   KubeConflict: 'conflict',
+  KubeAlreadyExists: 'conflict',
   KubeExpired: 'backoff',
   KubeThrottled: 'backoff',
   KubeUnauthorized: 'backoff',
