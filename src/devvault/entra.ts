@@ -1,0 +1,270 @@
+/**
+ * The token service of Entra ID, as far as an app without a user needs it. The shapes of discovery,
+ * token and error answers are those that msal reads and public issues show.
+ */
+import { timingSafeEqual } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import type { Random } from '../random.ts'
+import {
+  badSignature,
+  malformedAssertion,
+  missingField,
+  noCredential,
+  noFederation,
+  noMatch,
+  noResource,
+  type OAuthError,
+  outsideItsTime,
+  statusOf,
+  type Trouble,
+  unknownClient,
+  unknownTenant,
+  unreachableIssuer,
+  wrongScope,
+  wrongSecret,
+} from './entra_errors.ts'
+import type { Answer } from './http.ts'
+import type { Identity } from './identities.ts'
+import type { State } from './state.ts'
+import { isSignedBy, keyFor, parseToken, type Token, type TokenSigner } from './tokens.ts'
+
+export const authorityHost = 'login.microsoftonline.com'
+export const vaultResource = 'https://vault.azure.net'
+
+/** What Entra knows as resources; only the first is of use here. */
+const resources = new Set([vaultResource, 'https://managedhsm.azure.net'])
+
+/** Seconds. Entra varies between 60 and 90 minutes. */
+const tokenLifetime = 3599
+
+export interface EntraRequest {
+  readonly method: string
+  /** Scheme and authority under which the client sees this server. */
+  readonly origin: string
+  readonly path: readonly string[]
+  readonly query: URLSearchParams
+  readonly body: string
+}
+
+export interface EntraAnswer extends Answer {
+  readonly operation: string
+  readonly clientId?: string
+}
+
+export class Entra {
+  readonly #state: State
+  readonly #signer: TokenSigner
+  readonly #clock: Clock
+  readonly #random: Random
+
+  constructor(state: State, signer: TokenSigner, clock: Clock, random: Random) {
+    this.#state = state
+    this.#signer = signer
+    this.#clock = clock
+    this.#random = random
+  }
+
+  answer(request: EntraRequest): EntraAnswer {
+    const [tenant = '', ...rest] = request.path
+    const route = `${request.method} ${rest.join('/')}`
+    if (tenant === 'common' && route === 'GET discovery/instance') {
+      return { operation: 'entra/instance', status: 200, headers, body: this.#instances() }
+    }
+    const known = tenant.toLowerCase() === this.#state.tenantId
+    switch (route) {
+      case 'GET v2.0/.well-known/openid-configuration': {
+        const operation = 'entra/openid-configuration'
+        if (!known) return { operation, ...this.#refuse('invalid_tenant', unknownTenant(tenant)) }
+        return { operation, status: 200, headers, body: metadata(request.origin, tenant) }
+      }
+      case 'GET discovery/v2.0/keys':
+        return {
+          operation: 'entra/keys',
+          status: 200,
+          headers,
+          body: { keys: [this.#signer.publicJwk] },
+        }
+      case 'POST oauth2/v2.0/token': {
+        const form = new URLSearchParams(request.body)
+        const clientId = form.get('client_id') ?? ''
+        const answer = known
+          ? this.#token(form)
+          : this.#refuse('invalid_request', unknownTenant(tenant))
+        return { operation: 'entra/token', clientId, ...answer }
+      }
+      default:
+        return { operation: 'entra/unknown', status: 404, headers: {} }
+    }
+  }
+
+  #token(form: URLSearchParams): Answer {
+    for (const field of ['grant_type', 'client_id', 'scope']) {
+      if (!form.get(field)) return this.#refuse('invalid_request', missingField(field))
+    }
+    const grantType = form.get('grant_type') ?? ''
+    if (grantType !== 'client_credentials') {
+      return this.#refuse('unsupported_grant_type', {
+        code: 70003,
+        text: `The app requested an unsupported grant type '${grantType}'.`,
+      })
+    }
+    const clientId = form.get('client_id') ?? ''
+    const identity = this.#state.identities.find((one) => one.clientId === clientId.toLowerCase())
+    if (identity === undefined) return this.#refuse('unauthorized_client', unknownClient(clientId))
+
+    const refusal = this.#authenticate(form, identity)
+    if (refusal !== undefined) return refusal
+
+    const scope = form.get('scope') ?? ''
+    const resource = scope
+      .split(' ')
+      .filter((part) => part.endsWith('/.default'))
+      .map((part) => part.slice(0, -'/.default'.length))[0]
+    if (resource === undefined) return this.#refuse('invalid_scope', wrongScope(scope))
+    if (!resources.has(resource)) return this.#refuse('invalid_resource', noResource(resource))
+    return this.#issue(identity, resource)
+  }
+
+  #issue(identity: Identity, resource: string): Answer {
+    const now = Math.floor(this.#clock.now() / 1000)
+    const issuer = `https://sts.windows.net/${this.#state.tenantId}/`
+    const claims = {
+      aud: resource,
+      iss: issuer,
+      iat: now - 300,
+      nbf: now - 300,
+      exp: now + tokenLifetime,
+      aio: Buffer.from(this.#random.bytes(24)).toString('base64'),
+      appid: identity.clientId,
+      appidacr: identity.secrets.length > 0 ? '1' : '2',
+      idp: issuer,
+      oid: identity.objectId,
+      sub: identity.objectId,
+      tid: this.#state.tenantId,
+      uti: Buffer.from(this.#random.bytes(16)).toString('base64url'),
+      ver: '1.0',
+    }
+    const body = {
+      token_type: 'Bearer',
+      expires_in: tokenLifetime,
+      ext_expires_in: tokenLifetime,
+      access_token: this.#signer.issue(claims),
+    }
+    return { status: 200, headers, body }
+  }
+
+  #authenticate(form: URLSearchParams, identity: Identity): Answer | undefined {
+    const secret = form.get('client_secret')
+    if (secret !== null) {
+      if (identity.secrets.some((one) => equal(one, secret))) return undefined
+      return this.#refuse('invalid_client', wrongSecret(identity.clientId))
+    }
+    const assertion = form.get('client_assertion')
+    if (assertion === null) return this.#refuse('invalid_client', noCredential)
+    if (form.get('client_assertion_type') !== jwtBearer) {
+      return this.#refuse('invalid_request', missingField('client_assertion_type'))
+    }
+    const token = parseToken(assertion)
+    const trouble =
+      token === undefined
+        ? malformedAssertion
+        : troubleWith(token, identity, this.#state, this.#clock.now())
+    return trouble && this.#refuse('invalid_client', trouble)
+  }
+
+  #refuse(error: OAuthError, trouble: Trouble): Answer {
+    const timestamp = `${new Date(this.#clock.now()).toISOString().slice(0, 19).replace('T', ' ')}Z`
+    const traceId = this.#guid()
+    const correlationId = this.#guid()
+    return {
+      status: statusOf[error],
+      headers,
+      body: {
+        error,
+        error_description: `AADSTS${trouble.code}: ${trouble.text} Trace ID: ${traceId} Correlation ID: ${correlationId} Timestamp: ${timestamp}`,
+        error_codes: [trouble.code],
+        timestamp,
+        trace_id: traceId,
+        correlation_id: correlationId,
+        error_uri: `https://${authorityHost}/error?code=${trouble.code}`,
+      },
+    }
+  }
+
+  #instances(): unknown {
+    const aliases = [authorityHost, 'login.windows.net', 'login.microsoft.com', 'sts.windows.net']
+    return {
+      tenant_discovery_endpoint: `https://${authorityHost}/${this.#state.tenantId}/v2.0/.well-known/openid-configuration`,
+      'api-version': '1.1',
+      metadata: [
+        { preferred_network: authorityHost, preferred_cache: 'login.windows.net', aliases },
+      ],
+    }
+  }
+
+  #guid(): string {
+    const hex = Buffer.from(this.#random.bytes(16)).toString('hex')
+    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  }
+}
+
+const headers = { 'Cache-Control': 'no-store, no-cache', Pragma: 'no-cache', Expires: '-1' }
+const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/** The order is Entra's as far as reports show it: issuer, subject, audience, time; then the signature. */
+function troubleWith(
+  token: Token,
+  identity: Identity,
+  state: State,
+  nowMs: number,
+): Trouble | undefined {
+  const { iss, sub, aud, exp, nbf } = token.claims
+  const audiences = Array.isArray(aud) ? aud : [aud]
+  if (identity.federation.length === 0) return noFederation(iss, sub, audiences)
+  const byIssuer = identity.federation.filter((one) => one.issuer === iss)
+  if (byIssuer.length === 0) return noMatch(700211, 'issuer', iss)
+  const bySubject = byIssuer.filter((one) => one.subject === sub)
+  if (bySubject.length === 0) return noMatch(700213, 'subject', sub)
+  if (!bySubject.some((one) => audiences.includes(one.audience))) {
+    return noMatch(700212, 'audience', audiences[0])
+  }
+  const keys = state.issuerKeys.get(String(iss))
+  if (keys === undefined) return unreachableIssuer
+  const key = keyFor(token, keys)
+  if (key === undefined || !isSignedBy(token, key)) return badSignature(token.header.kid)
+  return isTimely(nbf, exp, nowMs) ? undefined : outsideItsTime(nbf, exp, nowMs)
+}
+
+function isTimely(nbf: unknown, exp: unknown, nowMs: number): boolean {
+  const now = nowMs / 1000
+  return typeof exp === 'number' && now < exp && (typeof nbf !== 'number' || now >= nbf)
+}
+
+function equal(one: string, other: string): boolean {
+  const a = Buffer.from(one)
+  const b = Buffer.from(other)
+  return a.length === b.length && timingSafeEqual(a, b)
+}
+
+function metadata(origin: string, tenant: string): unknown {
+  const base = `${origin}/${tenant}`
+  return {
+    token_endpoint: `${base}/oauth2/v2.0/token`,
+    token_endpoint_auth_methods_supported: [
+      'client_secret_post',
+      'private_key_jwt',
+      'client_secret_basic',
+    ],
+    jwks_uri: `${base}/discovery/v2.0/keys`,
+    response_modes_supported: ['query', 'fragment', 'form_post'],
+    subject_types_supported: ['pairwise'],
+    id_token_signing_alg_values_supported: ['RS256'],
+    response_types_supported: ['code', 'id_token', 'code id_token', 'id_token token'],
+    scopes_supported: ['openid', 'profile', 'email', 'offline_access'],
+    issuer: `${base}/v2.0`,
+    request_uri_parameter_supported: false,
+    authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
+    tenant_region_scope: 'NA',
+    cloud_instance_name: 'microsoftonline.com',
+  }
+}

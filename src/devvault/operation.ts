@@ -1,0 +1,64 @@
+import type { Random } from '../random.ts'
+import type { Answer, Json } from './http.ts'
+import type { VaultState } from './state.ts'
+
+/** One authorised request to a vault, taken apart. */
+export interface Call {
+  readonly vault: VaultState
+  /** What ids in answers begin with, such as `https://contoso.vault.azure.net`. */
+  readonly origin: string
+  /** Empty where the path has none; an empty version means the latest. */
+  readonly name: string
+  readonly version: string
+  readonly query: URLSearchParams
+  readonly apiVersion: string
+  readonly body: Json
+  readonly nowMs: number
+  readonly random: Random
+}
+
+export interface Operation {
+  /** `GET keys/{name}/{version}`; fixed words win over placeholders by standing earlier. */
+  readonly route: string
+  /** Name in counters, faults and latencies, such as `keys/sign`. */
+  readonly operation: string
+  /** Data action of Azure RBAC, without `Microsoft.KeyVault/vaults/`. */
+  readonly action: string
+  run(call: Call): Answer | Promise<Answer>
+}
+
+export interface Match {
+  readonly operation: Operation
+  readonly name: string
+  readonly version: string
+}
+
+export function match(
+  operations: readonly Operation[],
+  method: string,
+  path: readonly string[],
+): Match | undefined {
+  for (const operation of operations) {
+    const values = valuesOf(operation.route, method, path)
+    if (values) return { operation, name: values.name ?? '', version: values.version ?? '' }
+  }
+  return undefined
+}
+
+function valuesOf(
+  route: string,
+  method: string,
+  path: readonly string[],
+): { name?: string; version?: string } | undefined {
+  const [verb, pattern = ''] = route.split(' ')
+  const parts = pattern.split('/')
+  if (verb !== method || parts.length !== path.length) return undefined
+  const values: { name?: string; version?: string } = {}
+  for (const [index, part] of parts.entries()) {
+    const segment = path[index] ?? ''
+    if (part === '{name}') values.name = segment
+    else if (part === '{version}') values.version = segment
+    else if (part !== segment.toLowerCase()) return undefined
+  }
+  return values
+}
