@@ -84,6 +84,13 @@ export function isUngrouped(ref: IssuerRef): boolean {
   return ref.group === '' || ref.group === certManagerGroup
 }
 
+/** Whether cert-manager has an answer, after which it reads the request no more. */
+export function isAnswered(request: CertificateRequest): boolean {
+  return request.hasCertificate || finalReasons.has(request.ready?.reason ?? '')
+}
+
+const finalReasons: ReadonlySet<string> = new Set(['Issued', 'Failed', 'Denied'])
+
 function controllingCertificate(
   owners: ReturnType<typeof objectsAt>,
 ): CertificateRequest['certificate'] {

@@ -1,0 +1,118 @@
+import { parseArgs } from 'node:util'
+import { describeDuration, parseGoDuration } from '../api/duration.ts'
+import { type LogLevel, logLevels } from '../log.ts'
+import { cloudBySuffix } from '../vault/cloud.ts'
+
+export interface RunFlags {
+  readonly kubeconfig: string | undefined
+  /** Namespace of the Lease; the pod's own when absent. */
+  readonly namespace: string | undefined
+  /** Where the references of ClusterIssuers resolve; `namespace` when absent. */
+  readonly clusterResourceNamespace: string | undefined
+  readonly vaultHostSuffixes: readonly string[]
+  readonly issuerAmbientIdentity: boolean
+  readonly probeIntervalMs: number
+  readonly concurrency: number
+  readonly leaderElect: boolean
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly logLevel: LogLevel
+}
+
+export type ParsedFlags<T> =
+  | { readonly ok: true; readonly flags: T }
+  | { readonly ok: false; readonly message: string }
+
+const knownSuffixes = [...cloudBySuffix.keys()]
+
+export const runHelp = `akv-issuer run: answers CertificateRequests with certificates signed in Azure Key Vault.
+
+  --kubeconfig FILE                  default: the pod's ServiceAccount, else the default kubeconfig
+  --namespace NAME                   of the Lease; default: the pod's own
+  --cluster-resource-namespace NAME  where references of ClusterIssuers resolve; default: --namespace
+  --vault-host-suffixes LIST         vaults that tokens may be sent to, comma separated; default:
+                                     ${knownSuffixes.join(',\n                                     ')}
+  --issuer-ambient-identity          let namespaced Issuers use the controller's own identity
+  --probe-interval DURATION          between two proofs of an issuer that is ready; default 5m
+  --concurrency N                    requests worked on at once; default 64
+  --no-leader-elect                  for a single replica outside a cluster
+  --listen HOST:PORT                 probes and metrics; default 0.0.0.0:9402
+  --log-level LEVEL                  ${logLevels.join(', ')}; default info
+`
+
+/** Reads the flags of `akv-issuer run`. A refusal names the flag and what it takes. */
+export function parseRunFlags(args: readonly string[]): ParsedFlags<RunFlags> {
+  try {
+    return { ok: true, flags: readFlags(args) }
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    return { ok: false, message: `${message}\nSee akv-issuer run --help.` }
+  }
+}
+
+function readFlags(args: readonly string[]): RunFlags {
+  const { values } = parseArgs({
+    args: [...args],
+    strict: true,
+    allowNegative: true,
+    options: {
+      kubeconfig: { type: 'string' },
+      namespace: { type: 'string' },
+      'cluster-resource-namespace': { type: 'string' },
+      'vault-host-suffixes': { type: 'string', default: knownSuffixes.join(',') },
+      'issuer-ambient-identity': { type: 'boolean', default: false },
+      'probe-interval': { type: 'string', default: '5m' },
+      concurrency: { type: 'string', default: '64' },
+      'leader-elect': { type: 'boolean', default: true },
+      listen: { type: 'string', default: '0.0.0.0:9402' },
+      'log-level': { type: 'string', default: 'info' },
+    },
+  })
+  return {
+    kubeconfig: values.kubeconfig,
+    namespace: values.namespace,
+    clusterResourceNamespace: values['cluster-resource-namespace'],
+    vaultHostSuffixes: suffixes(values['vault-host-suffixes']),
+    issuerAmbientIdentity: values['issuer-ambient-identity'],
+    probeIntervalMs: duration('--probe-interval', values['probe-interval'], 1_000),
+    concurrency: count('--concurrency', values.concurrency, 1, 1024),
+    leaderElect: values['leader-elect'],
+    listen: address(values.listen),
+    logLevel: logLevel(values['log-level']),
+  }
+}
+
+function suffixes(text: string): readonly string[] {
+  const list = text.split(',').map((item) => item.trim().toLowerCase())
+  const unknown = list.find((item) => !cloudBySuffix.has(item))
+  if (unknown === undefined) return list
+  throw new Error(
+    `--vault-host-suffixes: "${unknown}" is none of the suffixes known: ${knownSuffixes.join(', ')}`,
+  )
+}
+
+function duration(flag: string, text: string, atLeast: number): number {
+  const ms = parseGoDuration(text)
+  if (ms !== undefined && ms >= atLeast) return ms
+  const least = describeDuration(atLeast)
+  throw new Error(`${flag}: "${text}" is no duration of at least ${least}, as 5m or 30s`)
+}
+
+function count(flag: string, text: string, least: number, most: number): number {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN
+  if (value >= least && value <= most) return value
+  throw new Error(`${flag}: "${text}" is no whole number from ${least} to ${most}`)
+}
+
+function address(text: string): RunFlags['listen'] {
+  const match = /^(?<host>\[[0-9a-f:.]+\]|[^:[\]]+):(?<port>\d{1,5})$/i.exec(text)
+  const host = match?.groups?.host?.replace(/^\[|\]$/g, '')
+  const port = Number(match?.groups?.port)
+  if (host !== undefined && port <= 65_535) return { host, port }
+  throw new Error(`--listen: "${text}" is not of the form HOST:PORT, as 0.0.0.0:9402`)
+}
+
+function logLevel(text: string): LogLevel {
+  const level = logLevels.find((candidate) => candidate === text)
+  if (level !== undefined) return level
+  throw new Error(`--log-level: "${text}" is none of ${logLevels.join(', ')}`)
+}

@@ -1,0 +1,118 @@
+import { type CertificateRequest, isAnswered } from '../api/certificate_request.ts'
+import type { Condition } from '../api/conditions.ts'
+import type { ErrorCode } from '../error.ts'
+import { parseCsr } from '../pki/csr.ts'
+import type { Rule } from '../pki/refusal.ts'
+import {
+  type CertificateDecision,
+  decide as decideCertificate,
+  type Limits,
+} from '../pki/template.ts'
+import type { Claim } from './claim.ts'
+import type { IssuerState, Signer } from './issuer_state.ts'
+
+/** All that a decision rests on, at one moment. */
+export interface Snapshot {
+  readonly request: CertificateRequest
+  readonly claim: Claim
+  /** `undefined`: no such issuer. */
+  readonly issuer: IssuerState | undefined
+  /** The issuer has `answerUngrouped` and no cert-manager.io ClusterIssuer has its name. */
+  readonly answersUngrouped: boolean
+  readonly limits: Limits
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  /** Fresh random octets for the serial number. */
+  readonly serialBytes: Uint8Array
+}
+
+/** What to do with a request. */
+export type Outcome =
+  /** Nothing, and nothing is written. */
+  | { readonly kind: 'ignore'; readonly why: string }
+  /** Nothing yet; a change of the request or of its issuer wakes it. */
+  | { readonly kind: 'wait'; readonly code: ErrorCode; readonly message: string }
+  | { readonly kind: 'sign'; readonly decision: CertificateDecision; readonly signer: Signer }
+  | { readonly kind: 'deny'; readonly message: string }
+  | { readonly kind: 'fail'; readonly code: ErrorCode; readonly message: string }
+
+/**
+ * Decides a request by cert-manager's contract for issuers, first match wins. Pure: the same
+ * snapshot gives the same outcome, and nothing is read or written.
+ */
+export function decide(snapshot: Snapshot): Outcome {
+  const { request, claim, issuer } = snapshot
+  if (isAnswered(request)) return ignore('the request has its answer')
+  if (claim.form === 'ungrouped' && !snapshot.answersUngrouped) {
+    return ignore('cert-manager has an issuer of this name, or ours does not answerUngrouped')
+  }
+  if (request.denied) {
+    // cert-manager's own controllers answer denied requests that they take for theirs.
+    return claim.form === 'ungrouped' ? ignore('cert-manager answers it') : deny(request.denied)
+  }
+  if (request.invalid) return ignore('the request was declared invalid')
+  if (!request.approved) return ignore('the request is not approved')
+  if (issuer === undefined) {
+    return wait(
+      'IssuerNotFound',
+      `${describeIssuer(claim)} not found; waiting for it to be created`,
+    )
+  }
+  if (issuer.kind === 'unknown') return ignore('the issuer is about to be looked at')
+  if (issuer.kind === 'suspended') {
+    return wait('IssuerSuspended', `${describeIssuer(claim)} is suspended (spec.suspend)`)
+  }
+  if (issuer.kind === 'not-ready') {
+    return wait('IssuerNotReady', `${describeIssuer(claim)} is not ready: ${issuer.message}`)
+  }
+  return decideSigning(snapshot, issuer.signer)
+}
+
+function decideSigning(snapshot: Snapshot, signer: Signer): Outcome {
+  const { request } = snapshot
+  const csr = parseCsr(request.csrPem)
+  if (!csr.ok) return fail('RequestInvalid', csr.refusal.message)
+  const decision = decideCertificate({
+    csr: csr.value,
+    request: {
+      isCA: request.isCA,
+      usages: request.usages,
+      ...(request.durationMs === undefined ? {} : { durationMs: request.durationMs }),
+    },
+    limits: snapshot.limits,
+    authority: signer.authority,
+    now: snapshot.now,
+    serialBytes: snapshot.serialBytes,
+  })
+  if (decision.ok) return { kind: 'sign', decision: decision.value, signer }
+  const { rule, message } = decision.refusal
+  return authorityRules.has(rule) ? wait('IssuerNotReady', message) : fail('PolicyRefused', message)
+}
+
+/** Refusals that say something of the CA and nothing of the request. */
+const authorityRules: ReadonlySet<Rule> = new Set<Rule>(['ca-expires-too-soon', 'ca-expired'])
+
+function describeIssuer(claim: Claim): string {
+  const [kind, ...path] = claim.issuer.split('/')
+  return `${kind} "${path.join('/')}"`
+}
+
+function ignore(why: string): Outcome {
+  return { kind: 'ignore', why }
+}
+
+function wait(code: ErrorCode, message: string): Outcome {
+  return { kind: 'wait', code, message }
+}
+
+function deny(denied: Condition): Outcome {
+  return { kind: 'deny', message: `denied by an approver: ${denied.message}` }
+}
+
+function fail(code: ErrorCode, message: string): Outcome {
+  return {
+    kind: 'fail',
+    code,
+    message: `${message}; change the Certificate, then renew it (cmctl renew)`,
+  }
+}

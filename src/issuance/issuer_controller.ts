@@ -1,0 +1,210 @@
+import { type Issuer, issuerKey, parseIssuer } from '../api/issuer.ts'
+import { group, issuerKinds, pluralByKind, version } from '../api/names.ts'
+import type { Clock } from '../clock.ts'
+import { IssuerError, issuerErrorFrom } from '../error.ts'
+import type { KubeClient } from '../kube/client.ts'
+import type { EventRecorder } from '../kube/events.ts'
+import { Reflector } from '../kube/reflector.ts'
+import { resourcePath } from '../kube/resource_path.ts'
+import { WorkQueue, type WorkResult } from '../kube/work_queue.ts'
+import type { Log } from '../log.ts'
+import { jittered, type Random } from '../random.ts'
+import type { IssuerState } from './issuer_state.ts'
+import { statusToWrite, writeIssuerStatus } from './issuer_status.ts'
+import { type ProbeDeps, probeIssuer } from './probe.ts'
+
+export interface IssuerControllerOptions {
+  readonly kube: KubeClient
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly events: EventRecorder
+  readonly probe: ProbeDeps
+  /** Time between two probes of an issuer that is ready, in milliseconds. */
+  readonly probeIntervalMs: number
+  /** Throws `LeaseLost` when another replica may be at work. */
+  readonly assertLeader: () => void
+  /** Told when what is known of an issuer changed: its requests are looked at again. */
+  readonly onChange: (key: string, issuer: Issuer | undefined) => void
+}
+
+/** A broken issuer is probed this often, besides on each change of it: Azure tells us nothing. */
+const brokenIntervalMs = 60_000
+const probesAtOnce = 4
+
+/** Keeps what is known of every issuer true: by watching them, and by probing the vault behind. */
+export class IssuerController {
+  readonly #options: IssuerControllerOptions
+  readonly #queue: WorkQueue
+  readonly #reflectors: ReadonlyArray<Reflector<Issuer>>
+  readonly #issuers = new Map<string, Issuer>()
+  readonly #states = new Map<string, IssuerState>()
+  /** When a probe last succeeded, by the monotonic clock. */
+  readonly #provenAt = new Map<string, number>()
+
+  constructor(options: IssuerControllerOptions) {
+    this.#options = options
+    const { kube, clock, random, log } = options
+    this.#queue = new WorkQueue({
+      concurrency: probesAtOnce,
+      clock,
+      random,
+      work: (key, signal) => this.#reconcile(key, signal),
+      onError: (key, error) => log.error('probing an issuer failed', { issuer: key, error }),
+    })
+    this.#reflectors = issuerKinds.map(
+      (kind) =>
+        new Reflector<Issuer>({
+          client: kube,
+          path: resourcePath({ group, version, resource: pluralByKind[kind] }),
+          parse: (object) => parseIssuer(kind, object),
+          clock,
+          random,
+          log,
+          onEvent: ({ type, object }) => this.#observe(type, object),
+        }),
+    )
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      ...this.#reflectors.map((reflector) => reflector.run(signal)),
+      this.#queue.run(signal),
+    ])
+  }
+
+  get synced(): boolean {
+    return this.#reflectors.every((reflector) => reflector.synced)
+  }
+
+  /** `undefined` when there is no such issuer. */
+  state(key: string): IssuerState | undefined {
+    return this.#issuers.has(key) ? (this.#states.get(key) ?? { kind: 'unknown' }) : undefined
+  }
+
+  issuer(key: string): Issuer | undefined {
+    return this.#issuers.get(key)
+  }
+
+  /** Probes an issuer soon, as after Key Vault refused a signature. */
+  recheck(key: string): void {
+    this.#queue.add(key)
+  }
+
+  #observe(type: 'added' | 'updated' | 'deleted', issuer: Issuer): void {
+    const key = issuerKey(issuer)
+    if (type === 'deleted') {
+      this.#issuers.delete(key)
+      this.#states.delete(key)
+      this.#provenAt.delete(key)
+      this.#options.onChange(key, undefined)
+      return
+    }
+    const known = this.#issuers.get(key)
+    this.#issuers.set(key, issuer)
+    // Our own status writes come back as updates of the same generation.
+    if (known?.uid === issuer.uid && known.generation === issuer.generation) return
+    this.#states.delete(key)
+    this.#options.onChange(key, issuer)
+    this.#queue.add(key)
+  }
+
+  async #reconcile(key: string, signal: AbortSignal): Promise<WorkResult> {
+    const issuer = this.#issuers.get(key)
+    if (issuer === undefined) return { kind: 'done' }
+    const { state, next } = await this.#probe(issuer, signal)
+    const current = this.#issuers.get(key)
+    // Changed while it was probed: what was found is of another spec, and it is queued again.
+    if (current?.uid !== issuer.uid || current.generation !== issuer.generation) return done
+    this.#options.assertLeader()
+    this.#publish(key, current, state)
+    await this.#write(current, state, signal)
+    return next
+  }
+
+  async #probe(
+    issuer: Issuer,
+    signal: AbortSignal,
+  ): Promise<{ state: Exclude<IssuerState, { kind: 'unknown' }>; next: WorkResult }> {
+    const { probe, clock, random, assertLeader, probeIntervalMs, log } = this.#options
+    try {
+      if (issuer.spec instanceof IssuerError) throw issuer.spec
+      if (issuer.spec.suspend) return { state: { kind: 'suspended' }, next: done }
+      assertLeader()
+      const signer = await probeIssuer(issuer, issuer.spec, probe, signal)
+      this.#provenAt.set(issuerKey(issuer), clock.monotonic())
+      const next = { kind: 'after', ms: jittered(probeIntervalMs, 0.2, random) } as const
+      return { state: { kind: 'ready', signer }, next }
+    } catch (thrown) {
+      signal.throwIfAborted()
+      const error = issuerErrorFrom(thrown)
+      if (error.retry === 'stop') throw error
+      if (error.code === 'Internal')
+        log.error('probing failed', { issuer: issuerKey(issuer), error })
+      const state = this.#proven(issuer, error) ?? notReady(error)
+      const next: WorkResult =
+        error.retry === 'backoff'
+          ? {
+              kind: 'retry',
+              ...(error.retryAfterMs !== undefined && { afterMs: error.retryAfterMs }),
+            }
+          : { kind: 'after', ms: jittered(brokenIntervalMs, 0.2, random) }
+      return { state, next }
+    }
+  }
+
+  /**
+   * The state to stay in when a proven issuer meets passing trouble. Turning it unready would hold
+   * up requests that a throttled vault still answers; their own errors tell of the trouble.
+   */
+  #proven(issuer: Issuer, error: IssuerError): ReadyState | undefined {
+    const key = issuerKey(issuer)
+    const state = this.#states.get(key)
+    const since = this.#options.clock.monotonic() - (this.#provenAt.get(key) ?? 0)
+    const keep = error.retry === 'backoff' && since < 2 * this.#options.probeIntervalMs
+    return state?.kind === 'ready' && keep ? state : undefined
+  }
+
+  #publish(key: string, issuer: Issuer, state: IssuerState): void {
+    const before = this.#states.get(key)
+    this.#states.set(key, state)
+    const same =
+      before?.kind === state.kind &&
+      (before.kind !== 'not-ready' ||
+        (state.kind === 'not-ready' && before.message === state.message))
+    if (!same) this.#options.onChange(key, issuer)
+  }
+
+  async #write(
+    issuer: Issuer,
+    state: Exclude<IssuerState, { kind: 'unknown' }>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { kube, clock, events, log } = this.#options
+    const status = statusToWrite(issuer, state, clock.now())
+    if (status === undefined) return
+    const [ready] = status.conditions
+    await writeIssuerStatus(kube, issuer, status, signal)
+    const { reason, message } = ready
+    log.info('issuer status changed', {
+      issuer: issuerKey(issuer),
+      ready: ready.status,
+      reason,
+      message,
+    })
+    events.record({
+      regarding: { apiVersion: `${group}/${version}`, ...issuer },
+      type: ready.status === 'True' ? 'Normal' : 'Warning',
+      reason,
+      note: message,
+    })
+  }
+}
+
+type ReadyState = Extract<IssuerState, { kind: 'ready' }>
+
+function notReady({ code, message }: IssuerError): Extract<IssuerState, { kind: 'not-ready' }> {
+  return { kind: 'not-ready', code, message }
+}
+
+const done: WorkResult = { kind: 'done' }

@@ -1,0 +1,22 @@
+import type { ErrorCode } from '../error.ts'
+import type { Authority } from '../pki/authority.ts'
+import type { ObjectVersion, Vault } from '../vault/vault.ts'
+
+/** What is known of an issuer now. Only a `ready` one has anything to sign with. */
+export type IssuerState =
+  /** Not looked at yet by this process; will be at once. */
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'suspended' }
+  | { readonly kind: 'not-ready'; readonly code: ErrorCode; readonly message: string }
+  | { readonly kind: 'ready'; readonly signer: Signer }
+
+/** A CA that was proven: its certificate is fit, and Key Vault signed a test with its key. */
+export interface Signer {
+  readonly authority: Authority
+  readonly vault: Vault
+  /** Host of the vault: requests of one vault share a lane of the work queue. */
+  readonly vaultHost: string
+  readonly key: ObjectVersion
+  /** `https://contoso.vault.azure.net/keys/ca/<version>`. */
+  readonly keyId: string
+}

@@ -1,0 +1,117 @@
+import type { IdentitySpec, Issuer, IssuerSpec } from '../api/issuer.ts'
+import { type ErrorCode, IssuerError } from '../error.ts'
+import { checkAuthority } from '../pki/authority.ts'
+import { nameText } from '../pki/names.ts'
+import type { Rule } from '../pki/refusal.ts'
+import { digest, signatureAlgorithm, verifyRaw } from '../pki/signature_algorithms.ts'
+import type { Random } from '../random.ts'
+import { parseVaultUrl, type VaultLocation } from '../vault/cloud.ts'
+import { type Identity, type WorkloadEnvironment, workloadIdentity } from '../vault/identity.ts'
+import type { Vault } from '../vault/vault.ts'
+import { loadCaMaterial } from './ca_material.ts'
+import type { Signer } from './issuer_state.ts'
+import type { References } from './references.ts'
+
+export interface ProbeDeps {
+  readonly allowedSuffixes: readonly string[]
+  readonly workload: WorkloadEnvironment
+  /** Whether a namespaced Issuer may use the controller's own identity. */
+  readonly ambientIdentityForIssuers: boolean
+  readonly references: (issuer: Issuer) => References
+  /** A client for the vault; the same one as before while location, identity and limit are. */
+  readonly vault: (location: VaultLocation, identity: Identity, inFlight: number) => Vault
+  readonly random: Random
+  readonly now: () => number
+}
+
+/**
+ * Proves that an issuer can sign: a token is had, the CA certificate is fit and chains to a root, and
+ * a test signature by the key verifies with the certificate's public key. That last step is what
+ * ties key and certificate; it needs no right to read the key.
+ *
+ * @throws IssuerError that says what to do
+ */
+export async function probeIssuer(
+  issuer: Issuer,
+  spec: IssuerSpec,
+  deps: ProbeDeps,
+  signal: AbortSignal,
+): Promise<Signer> {
+  const references = deps.references(issuer)
+  const location = parseVaultUrl(spec.vaultUrl, deps.allowedSuffixes)
+  const identity = await resolveIdentity(issuer, spec.identity, references, deps, signal)
+  const vault = deps.vault(location, identity, spec.inFlight)
+  const { certificate, pool, key } = await loadCaMaterial(spec.ca, vault, references, signal)
+  const algorithm =
+    spec.ca.signatureAlgorithm === undefined
+      ? undefined
+      : signatureAlgorithm(spec.ca.signatureAlgorithm)?.name
+  const authority = checkAuthority({
+    certificate,
+    pool,
+    now: deps.now(),
+    ...(algorithm && { algorithm }),
+  })
+  if (!authority.ok) {
+    const { rule, message } = authority.refusal
+    throw new IssuerError(codeByRule.get(rule) ?? 'CertificateInvalid', message)
+  }
+  const signer: Signer = {
+    authority: authority.value,
+    vault,
+    vaultHost: location.host,
+    key,
+    keyId: `${location.url}/keys/${key.name}/${key.version}`,
+  }
+  await testSignature(signer, deps.random, signal)
+  return signer
+}
+
+const codeByRule: ReadonlyMap<Rule, ErrorCode> = new Map<Rule, ErrorCode>([
+  ['ca-expired', 'CertificateExpired'],
+])
+
+async function resolveIdentity(
+  issuer: Issuer,
+  spec: IdentitySpec | undefined,
+  references: References,
+  deps: ProbeDeps,
+  signal: AbortSignal,
+): Promise<Identity> {
+  if (spec === undefined) {
+    throw new IssuerError('SpecInvalid', 'spec.identity is missing — set exactly one member')
+  }
+  if (spec.type === 'clientSecret') {
+    const { tenantId, clientId, secretRef } = spec
+    const clientSecret = await references.secretText(secretRef, signal)
+    return { type: 'clientSecret', tenantId, clientId, clientSecret }
+  }
+  if (issuer.kind === 'Issuer' && !deps.ambientIdentityForIssuers) {
+    throw new IssuerError(
+      'IdentityRefused',
+      "spec.identity.workload is the controller's own identity, which Issuers may not use here — " +
+        'set spec.identity.clientSecret, or have the operator of the controller set ' +
+        '--issuer-ambient-identity',
+    )
+  }
+  return workloadIdentity(spec, deps.workload)
+}
+
+async function testSignature(signer: Signer, random: Random, signal: AbortSignal): Promise<void> {
+  const { algorithm, publicKey, certificate } = signer.authority
+  // Random, so that an answer cannot be an old one; text, so that it can be nothing that is signed.
+  const nonce = Buffer.from(random.bytes(16)).toString('hex')
+  const data = Buffer.from(`akv-issuer readiness test ${nonce}`)
+  const signature = await signer.vault.sign(
+    { key: signer.key, algorithm: algorithm.name, digest: digest(algorithm, data) },
+    signal,
+  )
+  if (!verifyRaw(algorithm, publicKey, data, signature)) {
+    throw new IssuerError(
+      'CertificateKeyMismatch',
+      `a signature by ${signer.keyId} does not verify with the public key of the CA certificate ` +
+        `"${nameText(certificate.subject)}" — name the key version that the certificate was made for, or the ` +
+        'certificate that was made for the key version',
+    )
+  }
+}

@@ -1,0 +1,279 @@
+import {
+  type CertificateRequest,
+  isAnswered,
+  parseCertificateRequest,
+} from '../api/certificate_request.ts'
+import type { Clock } from '../clock.ts'
+import { IssuerError, issuerErrorFrom, unreachable } from '../error.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { WorkQueue, type WorkResult } from '../kube/work_queue.ts'
+import type { Log } from '../log.ts'
+import type { IssuedCertificate } from '../pki/seal.ts'
+import { type Limits, serialLength } from '../pki/template.ts'
+import type { Random } from '../random.ts'
+import { type Claim, claimOf } from './claim.ts'
+import { decide, type Outcome } from './decide.ts'
+import type { IssuerState, Signer } from './issuer_state.ts'
+import type { Notices } from './notices.ts'
+import { type Answer, certificateRequestPath, writeAnswer } from './request_status.ts'
+import { signDecision } from './sign.ts'
+
+export interface RequestControllerOptions {
+  readonly kube: KubeClient
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly notices: Notices
+  readonly limits: Limits
+  /** Requests worked on at once; what waits for a vault counts. */
+  readonly concurrency: number
+  /** Throws `LeaseLost` when another replica may be at work. */
+  readonly assertLeader: () => void
+  readonly issuerState: (key: string) => IssuerState | undefined
+  /** Whether an issuer answers references without our group at this moment. */
+  readonly answersUngrouped: (key: string) => boolean
+  /** Asks for a probe of the issuer: Key Vault refused what it had granted. */
+  readonly recheckIssuer: (key: string) => void
+  readonly onAnswer: (answer: { readonly reason: Answer['reason']; readonly ms: number }) => void
+}
+
+/** Passing trouble is shown on a request only when it lasts, so that a short one costs no write. */
+const troubleShownAfterMs = 5_000
+/** A request whose issuer was found wanting looks again by itself, should no news come. */
+const recheckMs = 60_000
+/** Times a conflicting write is decided anew at once before the queue's back-off takes over. */
+const conflictRounds = 4
+
+interface Kept {
+  readonly signer: Signer
+  readonly certificate: IssuedCertificate
+  /** Written and accepted; the watch has not shown it yet. */
+  published: boolean
+}
+
+/** The life of a request from approval to answer. */
+export class RequestController {
+  readonly #options: RequestControllerOptions
+  readonly #queue: WorkQueue
+  readonly #requests = new Map<string, CertificateRequest>()
+  /** UIDs of the open requests of each issuer, to wake them when it changes. */
+  readonly #waiting = new Map<string, Set<string>>()
+  /** Signatures by request UID, so that a failed write is repeated and a signature is not. */
+  readonly #kept = new Map<string, Kept>()
+  readonly #troubleSince = new Map<string, number>()
+
+  constructor(options: RequestControllerOptions) {
+    this.#options = options
+    const { clock, random, log } = options
+    this.#queue = new WorkQueue({
+      concurrency: options.concurrency,
+      clock,
+      random,
+      lane: (uid) => this.#laneOf(uid),
+      work: (uid, signal) => this.#work(uid, signal),
+      onError: (uid, error) => log.error('answering a request failed', { uid, error }),
+    })
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#queue.run(signal)
+  }
+
+  get open(): number {
+    let count = 0
+    for (const uids of this.#waiting.values()) count += uids.size
+    return count
+  }
+
+  /** What a watch saw. Foreign requests may come in and are dropped here. */
+  observe(type: 'added' | 'updated' | 'deleted', request: CertificateRequest): void {
+    const claim = claimOf(request)
+    if (claim === undefined) return
+    const { uid } = request
+    const isOpen = type !== 'deleted' && !isAnswered(request)
+    const waiting = this.#waiting.get(claim.issuer) ?? new Set()
+    if (isOpen) {
+      this.#waiting.set(claim.issuer, waiting.add(uid))
+      this.#requests.set(uid, request)
+      this.#queue.add(uid)
+      return
+    }
+    waiting.delete(uid)
+    if (waiting.size === 0) this.#waiting.delete(claim.issuer)
+    this.#forget(uid)
+  }
+
+  /** Looks at the open requests of an issuer again. */
+  wake(issuer: string): void {
+    for (const uid of this.#waiting.get(issuer) ?? []) this.#queue.add(uid)
+  }
+
+  #forget(uid: string): void {
+    this.#requests.delete(uid)
+    this.#kept.delete(uid)
+    this.#troubleSince.delete(uid)
+    this.#options.notices.forget(uid)
+  }
+
+  #laneOf(uid: string): string {
+    const request = this.#requests.get(uid)
+    const claim = request && claimOf(request)
+    const state = claim && this.#options.issuerState(claim.issuer)
+    return state?.kind === 'ready' ? state.signer.vaultHost : ''
+  }
+
+  async #work(uid: string, signal: AbortSignal): Promise<WorkResult> {
+    for (let round = 0; ; round++) {
+      const request = this.#requests.get(uid)
+      const claim = request && claimOf(request)
+      if (request === undefined || claim === undefined) return done
+      try {
+        return await this.#answer(request, claim, signal)
+      } catch (thrown) {
+        signal.throwIfAborted()
+        const error = issuerErrorFrom(thrown)
+        if (error.retry === 'conflict' && round < conflictRounds) {
+          await this.#reread(request, signal)
+          continue
+        }
+        return await this.#trouble(request, claim, error, signal)
+      }
+    }
+  }
+
+  async #answer(request: CertificateRequest, claim: Claim, signal: AbortSignal) {
+    if (this.#kept.get(request.uid)?.published) return done
+    const { clock, random, limits, issuerState, answersUngrouped } = this.#options
+    const outcome = decide({
+      request,
+      claim,
+      issuer: issuerState(claim.issuer),
+      answersUngrouped: answersUngrouped(claim.issuer),
+      limits,
+      now: clock.now(),
+      serialBytes: random.bytes(serialLength),
+    })
+    return await this.#carryOut(outcome, request, claim, signal)
+  }
+
+  async #carryOut(
+    outcome: Outcome,
+    request: CertificateRequest,
+    claim: Claim,
+    signal: AbortSignal,
+  ): Promise<WorkResult> {
+    const { notices } = this.#options
+    switch (outcome.kind) {
+      case 'ignore':
+        return done
+      case 'wait':
+        await this.#pending(request, claim, outcome, signal)
+        return done
+      case 'deny':
+        await this.#write(request, { reason: 'Denied', message: outcome.message }, signal)
+        return done
+      case 'fail':
+        await this.#write(request, { reason: 'Failed', message: outcome.message }, signal)
+        notices.failed(request, outcome.code, outcome.message)
+        return done
+      case 'sign':
+        await this.#issue(request, outcome, signal)
+        return done
+      default:
+        return unreachable(outcome)
+    }
+  }
+
+  async #issue(
+    request: CertificateRequest,
+    { decision, signer }: Extract<Outcome, { kind: 'sign' }>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { assertLeader, log } = this.#options
+    let kept = this.#kept.get(request.uid)
+    // A signature by an issuer that has changed since is of another decision.
+    if (kept?.signer !== signer) {
+      assertLeader()
+      const certificate = await signDecision(request, decision, signer, log, signal)
+      kept = { signer, certificate, published: false }
+      this.#kept.set(request.uid, kept)
+    }
+    const message = `signed by ${signer.keyId} with ${signer.authority.algorithm.name}`
+    await this.#write(request, { reason: 'Issued', message, certificate: kept.certificate }, signal)
+    kept.published = true
+  }
+
+  /** Shows a wait, where it may be shown, when it says something new. */
+  async #pending(
+    request: CertificateRequest,
+    claim: Claim,
+    wait: { readonly code: string; readonly message: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.#options.notices.waiting(request, wait.code, wait.message)
+    const shown = request.ready?.reason === 'Pending' && request.ready.message === wait.message
+    if (shown || claim.form === 'ungrouped') return
+    await this.#write(request, { reason: 'Pending', message: wait.message }, signal)
+  }
+
+  async #write(request: CertificateRequest, answer: Answer, signal: AbortSignal): Promise<void> {
+    const { kube, clock, assertLeader, log, onAnswer } = this.#options
+    assertLeader()
+    const started = clock.monotonic()
+    await writeAnswer(kube, request, answer, clock.now(), signal)
+    onAnswer({ reason: answer.reason, ms: clock.monotonic() - started })
+    log.info('request answered', {
+      uid: request.uid,
+      namespace: request.namespace,
+      request: request.name,
+      reason: answer.reason,
+      message: answer.message,
+    })
+  }
+
+  /** The object as it is now: gone, another of the same name, or changed under us. */
+  async #reread(request: CertificateRequest, signal: AbortSignal): Promise<void> {
+    try {
+      const path = certificateRequestPath(request)
+      const live = parseCertificateRequest(
+        await this.#options.kube.request({ method: 'GET', path }, signal),
+      )
+      if (live?.uid === request.uid) this.observe('updated', live)
+      else this.observe('deleted', request)
+    } catch (error) {
+      if (!(error instanceof IssuerError && error.code === 'KubeNotFound')) throw error
+      this.observe('deleted', request)
+    }
+  }
+
+  async #trouble(
+    request: CertificateRequest,
+    claim: Claim,
+    error: IssuerError,
+    signal: AbortSignal,
+  ): Promise<WorkResult> {
+    const { clock, log, recheckIssuer } = this.#options
+    if (error.retry === 'stop') throw error
+    if (error.code === 'KubeNotFound') {
+      this.observe('deleted', request)
+      return done
+    }
+    log.warn('request not answered yet', {
+      uid: request.uid,
+      code: error.code,
+      error: error.message,
+    })
+    const since = this.#troubleSince.get(request.uid) ?? clock.monotonic()
+    this.#troubleSince.set(request.uid, since)
+    if (error.retry === 'change') recheckIssuer(claim.issuer)
+    const lasting = error.retry === 'change' || clock.monotonic() - since >= troubleShownAfterMs
+    if (lasting && error.retry !== 'conflict') await this.#pending(request, claim, error, signal)
+    if (error.retry === 'change') return { kind: 'after', ms: recheckMs }
+    return {
+      kind: 'retry',
+      ...(error.retryAfterMs !== undefined && { afterMs: error.retryAfterMs }),
+    }
+  }
+}
+
+const done: WorkResult = { kind: 'done' }

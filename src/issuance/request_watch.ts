@@ -1,0 +1,187 @@
+import {
+  type CertificateRequest,
+  isUngrouped,
+  parseCertificateRequest,
+} from '../api/certificate_request.ts'
+import { certManagerGroup, group } from '../api/names.ts'
+import type { Clock } from '../clock.ts'
+import { IssuerError } from '../error.ts'
+import { isObject, objectAt, textAt } from '../json.ts'
+import type { KubeClient } from '../kube/client.ts'
+import { Reflector, type ReflectorEvent } from '../kube/reflector.ts'
+import { resourcePath } from '../kube/resource_path.ts'
+import type { Log } from '../log.ts'
+import type { Random } from '../random.ts'
+
+export interface RequestWatchOptions {
+  readonly kube: KubeClient
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly onRequest: (type: ReflectorEvent['type'], request: CertificateRequest) => void
+  /** The name of a ClusterIssuer whose right to answer references without our group changed. */
+  readonly onRight: (issuerName: string) => void
+}
+
+/** The watches that follow one name without our group. */
+interface Following {
+  readonly requests: Reflector<CertificateRequest> | undefined
+  readonly rivals: Reflector<Named>
+  readonly stop: AbortController
+}
+
+interface Named {
+  readonly uid: string
+  readonly name: string
+  readonly resourceVersion: string
+}
+
+const requestsPath = resourcePath({
+  group: certManagerGroup,
+  version: 'v1',
+  resource: 'certificaterequests',
+})
+const rivalsPath = resourcePath({
+  group: certManagerGroup,
+  version: 'v1',
+  resource: 'clusterissuers',
+})
+
+/**
+ * Sees the requests that may be ours, and no more of the cluster's than the server can be asked to
+ * leave out: one watch for our group, and one for each name that an issuer answers without it.
+ */
+export class RequestWatch {
+  readonly #options: RequestWatchOptions
+  readonly #names = new Set<string>()
+  readonly #following = new Map<string, Following>()
+  readonly #running = new Set<Promise<void>>()
+  #grouped: Reflector<CertificateRequest> | undefined
+  /** Of the run under way, once it is known how the server can select. */
+  #run: { readonly selectable: boolean; readonly signal: AbortSignal } | undefined
+
+  constructor(options: RequestWatchOptions) {
+    this.#options = options
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const selectable = await this.#selectable(signal)
+    this.#run = { selectable, signal }
+    this.#grouped = this.#requests(
+      selectable ? `spec.issuerRef.group=${group}` : undefined,
+      () => true,
+    )
+    for (const name of this.#names) this.#start(name)
+    try {
+      await this.#grouped.run(signal)
+    } finally {
+      this.#run = undefined
+      await Promise.all(this.#running)
+    }
+  }
+
+  get synced(): boolean {
+    return this.#grouped?.synced ?? false
+  }
+
+  /** Follows references to ClusterIssuer `name` without our group. */
+  follow(name: string): void {
+    if (this.#names.has(name)) return
+    this.#names.add(name)
+    this.#start(name)
+  }
+
+  unfollow(name: string): void {
+    this.#names.delete(name)
+    const following = this.#following.get(name)
+    if (following === undefined) return
+    this.#following.delete(name)
+    following.stop.abort()
+    for (const request of following.requests?.values() ?? []) {
+      this.#options.onRequest('deleted', request)
+    }
+  }
+
+  /** True once it is known that cert-manager has no ClusterIssuer of the name. */
+  hasNoRival(name: string): boolean {
+    const rivals = this.#following.get(name)?.rivals
+    return rivals?.synced === true && rivals.size === 0
+  }
+
+  #start(name: string): void {
+    if (this.#run === undefined || this.#following.has(name)) return
+    const { selectable, signal } = this.#run
+    const { kube, clock, random, log, onRight } = this.#options
+    const stop = new AbortController()
+    const requests = selectable
+      ? this.#requests(`spec.issuerRef.name=${name},spec.issuerRef.kind=ClusterIssuer`, (request) =>
+          isUngrouped(request.issuerRef),
+        )
+      : undefined
+    const rivals = new Reflector<Named>({
+      client: kube,
+      path: rivalsPath,
+      fieldSelector: `metadata.name=${name}`,
+      parse: parseNamed,
+      clock,
+      random,
+      log,
+      onEvent: () => onRight(name),
+    })
+    void rivals.whenSynced.then(() => onRight(name))
+    this.#following.set(name, { requests, rivals, stop })
+    const both = AbortSignal.any([signal, stop.signal])
+    for (const reflector of [requests, rivals]) {
+      if (reflector === undefined) continue
+      const running = reflector
+        .run(both)
+        .catch(() => {})
+        .finally(() => this.#running.delete(running))
+      this.#running.add(running)
+    }
+  }
+
+  #requests(
+    fieldSelector: string | undefined,
+    isMeant: (request: CertificateRequest) => boolean,
+  ): Reflector<CertificateRequest> {
+    const { kube, clock, random, log, onRequest } = this.#options
+    return new Reflector({
+      client: kube,
+      path: requestsPath,
+      ...(fieldSelector !== undefined && { fieldSelector }),
+      parse: (object) => {
+        const request = parseCertificateRequest(object)
+        return request && isMeant(request) ? request : undefined
+      },
+      clock,
+      random,
+      log,
+      onEvent: ({ type, object }) => onRequest(type, object),
+    })
+  }
+
+  /** cert-manager before 1.20 cannot select by issuerRef: the server then refuses the selector. */
+  async #selectable(signal: AbortSignal): Promise<boolean> {
+    const { kube, log } = this.#options
+    try {
+      const query = { fieldSelector: `spec.issuerRef.group=${group}`, limit: 1 }
+      await kube.request({ method: 'GET', path: requestsPath, query }, signal)
+      return true
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof IssuerError && error.code === 'KubeInvalid')) return true
+      log.warn('cert-manager is older than 1.20: watching all CertificateRequests')
+      return false
+    }
+  }
+}
+
+function parseNamed(object: unknown): Named | undefined {
+  if (!isObject(object)) return undefined
+  const metadata = objectAt(object, 'metadata')
+  const uid = textAt(metadata, 'uid')
+  const name = textAt(metadata, 'name')
+  const resourceVersion = textAt(metadata, 'resourceVersion')
+  return uid && name && resourceVersion ? { uid, name, resourceVersion } : undefined
+}

@@ -1,0 +1,206 @@
+import { readFileSync } from 'node:fs'
+import { EnvHttpProxyAgent } from 'undici'
+import { type Issuer, issuerKey } from './api/issuer.ts'
+import { group } from './api/names.ts'
+import { parseRunFlags, type RunFlags, runHelp } from './cli/run_flags.ts'
+import { systemClock } from './clock.ts'
+import { issuerErrorFrom } from './error.ts'
+import { IssuerController } from './issuance/issuer_controller.ts'
+import { Notices } from './issuance/notices.ts'
+import { References } from './issuance/references.ts'
+import { RequestController } from './issuance/request_controller.ts'
+import { RequestWatch } from './issuance/request_watch.ts'
+import { openKubeClient } from './kube/client.ts'
+import { EventRecorder } from './kube/events.ts'
+import { LeaseElection } from './kube/lease.ts'
+import { jsonLog } from './log.ts'
+import { systemRandom } from './random.ts'
+import { Metrics } from './server/metrics.ts'
+import { startServer } from './server/server.ts'
+import { credentialOf, workloadEnvironment } from './vault/identity.ts'
+import { KeyVault } from './vault/key_vault.ts'
+import { TokenSource } from './vault/token_source.ts'
+import { VaultPool } from './vault/vault_pool.ts'
+
+const help = `akv-issuer: a cert-manager issuer for Azure Key Vault.
+
+  akv-issuer run [flags]   answer CertificateRequests; see akv-issuer run --help
+  akv-issuer version
+  akv-issuer help
+`
+
+/** Lifetimes of certificates where the request or an issuer's policy does not say. */
+const limits = {
+  defaultDurationMs: 90 * 86_400_000,
+  minDurationMs: 5 * 60_000,
+  maxDurationMs: 365 * 86_400_000,
+  backdateMs: 30_000,
+}
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main([command, ...args]: readonly string[]): Promise<number> {
+  if (command === 'help' || command === '--help') return print(help)
+  if (command === 'version' || command === '--version') return print(`${packageVersion()}\n`)
+  if (command !== 'run') {
+    process.stderr.write(command === undefined ? help : `unknown command "${command}"\n${help}`)
+    return 2
+  }
+  if (args.includes('--help')) return print(runHelp)
+  const parsed = parseRunFlags(args)
+  if (!parsed.ok) {
+    process.stderr.write(`${parsed.message}\n`)
+    return 2
+  }
+  return await run(parsed.flags)
+}
+
+async function run(flags: RunFlags): Promise<number> {
+  const clock = systemClock
+  const random = systemRandom
+  const log = jsonLog(flags.logLevel)
+  const stop = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => {
+      log.info('stopping', { signal: name })
+      stop.abort()
+    })
+  }
+
+  const metrics = new Metrics({ openRequests: () => requests.open, leading: () => leading })
+  let leading = false
+  const kube = await openKubeClient({
+    ...(flags.kubeconfig !== undefined && { kubeconfig: flags.kubeconfig }),
+    userAgent: `akv-issuer/${packageVersion()}`,
+    clock,
+    log,
+    onCall: (call) => metrics.kubeCall(call),
+  })
+  const namespace = flags.namespace ?? kube.namespace
+  if (namespace === undefined) {
+    process.stderr.write('the namespace of the controller is not known: set --namespace\n')
+    return 2
+  }
+  const clusterResources = flags.clusterResourceNamespace ?? namespace
+  const dispatcher = new EnvHttpProxyAgent({ allowH2: false, connect: { timeout: 10_000 } })
+  const vaults = new VaultPool((location, identity, inFlight) => {
+    const credential = credentialOf(identity, location.cloud)
+    const tokens = new TokenSource(identity, credential, location.cloud, clock)
+    const onCall = (call: Parameters<Metrics['vaultCall']>[0]) => metrics.vaultCall(call)
+    return new KeyVault({ location, tokens, inFlight, dispatcher, clock, onCall })
+  })
+
+  const events = new EventRecorder({ client: kube, clock, random, log })
+  const election = flags.leaderElect
+    ? new LeaseElection({ client: kube, namespace, name: 'akv-issuer', clock, random, log })
+    : undefined
+  const assertLeader = () => election?.assertHeld()
+  const issuers = new IssuerController({
+    kube,
+    clock,
+    random,
+    log,
+    events,
+    assertLeader,
+    probeIntervalMs: flags.probeIntervalMs,
+    probe: {
+      allowedSuffixes: flags.vaultHostSuffixes,
+      workload: workloadEnvironment(process.env),
+      ambientIdentityForIssuers: flags.issuerAmbientIdentity,
+      references: (issuer) => new References(kube, issuer.namespace || clusterResources),
+      vault: (location, identity, inFlight) => vaults.get(location, identity, inFlight),
+      random,
+      now: () => clock.now(),
+    },
+    onChange: (key, issuer) => issuerChanged(key, issuer),
+  })
+  const requests = new RequestController({
+    kube,
+    clock,
+    random,
+    log,
+    limits,
+    assertLeader,
+    notices: new Notices(events),
+    concurrency: flags.concurrency,
+    issuerState: (key) => issuers.state(key),
+    answersUngrouped: (key) => {
+      const spec = issuers.issuer(key)?.spec
+      return spec !== undefined && 'answerUngrouped' in spec && spec.answerUngrouped
+        ? watch.hasNoRival(nameOf(key))
+        : false
+    },
+    recheckIssuer: (key) => issuers.recheck(key),
+    onAnswer: ({ reason }) => metrics.answered(reason),
+  })
+  const watch = new RequestWatch({
+    kube,
+    clock,
+    random,
+    log,
+    onRequest: (type, request) => requests.observe(type, request),
+    onRight: (name) => requests.wake(issuerKey({ kind: 'ClusterIssuer', namespace: '', name })),
+  })
+  function issuerChanged(key: string, issuer: Issuer | undefined): void {
+    const state = issuers.state(key)
+    metrics.issuerReady(key, state && state.kind !== 'unknown' ? state.kind === 'ready' : undefined)
+    if (issuer === undefined || issuer.kind === 'ClusterIssuer') {
+      const spec = issuer?.spec
+      const answers = spec !== undefined && 'answerUngrouped' in spec && spec.answerUngrouped
+      if (answers) watch.follow(nameOf(key))
+      else watch.unfollow(nameOf(key))
+    }
+    requests.wake(key)
+  }
+
+  const server = await startServer({
+    ...flags.listen,
+    registry: metrics.registry,
+    healthy: () => !stop.signal.aborted,
+    ready: () => !leading || (issuers.synced && watch.synced),
+  })
+  log.info('started', {
+    version: packageVersion(),
+    server: kube.server,
+    namespace,
+    listen: server.url,
+  })
+
+  const lead = async (signal: AbortSignal) => {
+    leading = true
+    log.info('leading', { group })
+    try {
+      await Promise.all([issuers.run(signal), watch.run(signal), requests.run(signal)])
+    } finally {
+      leading = false
+    }
+  }
+  try {
+    if (election) await election.run(stop.signal, lead)
+    else await lead(stop.signal)
+    return 0
+  } catch (thrown) {
+    if (stop.signal.aborted) return 0
+    log.error('ended', { error: issuerErrorFrom(thrown) })
+    return 1
+  } finally {
+    await events.flush()
+    await server.close()
+    await dispatcher.close()
+    await kube.close()
+  }
+}
+
+function nameOf(key: string): string {
+  return key.slice(key.indexOf('/') + 1)
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return /"version": "([^"]+)"/.exec(text)?.[1] ?? 'unknown'
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}

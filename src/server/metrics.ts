@@ -1,0 +1,87 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** What the controller counts. Labels come from closed sets or from the issuers' own specs. */
+export class Metrics {
+  readonly registry = new Registry()
+  readonly #answers: Counter<'reason'>
+  readonly #vaultSeconds: Histogram<'host' | 'operation' | 'outcome'>
+  readonly #kubeSeconds: Histogram<'verb' | 'resource' | 'status'>
+  readonly #issuerReady: Gauge<'issuer'>
+
+  constructor(gauges: { readonly openRequests: () => number; readonly leading: () => boolean }) {
+    const registers = [this.registry]
+    collectDefaultMetrics({ register: this.registry })
+    this.#answers = new Counter({
+      name: 'akv_issuer_answers_total',
+      help: 'Status writes on CertificateRequests that the API server accepted, by Ready reason.',
+      labelNames: ['reason'],
+      registers,
+    })
+    this.#vaultSeconds = new Histogram({
+      name: 'akv_issuer_vault_call_seconds',
+      help: 'Calls to Key Vault, waiting for a place among the calls in flight not counted.',
+      labelNames: ['host', 'operation', 'outcome'],
+      buckets: [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30],
+      registers,
+    })
+    this.#kubeSeconds = new Histogram({
+      name: 'akv_issuer_kube_call_seconds',
+      help: 'Calls to the API server until the headers of the answer; status 0 is no answer.',
+      labelNames: ['verb', 'resource', 'status'],
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
+      registers,
+    })
+    this.#issuerReady = new Gauge({
+      name: 'akv_issuer_issuer_ready',
+      help: '1 when the issuer was proven able to sign, 0 when not.',
+      labelNames: ['issuer'],
+      registers,
+    })
+    new Gauge({
+      name: 'akv_issuer_open_requests',
+      help: 'CertificateRequests of our issuers without an answer yet.',
+      registers,
+      collect() {
+        this.set(gauges.openRequests())
+      },
+    })
+    new Gauge({
+      name: 'akv_issuer_leader',
+      help: '1 in the replica that answers requests.',
+      registers,
+      collect() {
+        this.set(gauges.leading() ? 1 : 0)
+      },
+    })
+  }
+
+  answered(reason: string): void {
+    this.#answers.inc({ reason })
+  }
+
+  vaultCall(call: {
+    readonly host: string
+    readonly operation: string
+    readonly outcome: string
+    readonly ms: number
+  }): void {
+    const { host, operation, outcome, ms } = call
+    this.#vaultSeconds.observe({ host, operation, outcome }, ms / 1000)
+  }
+
+  kubeCall(call: {
+    readonly verb: string
+    readonly resource: string
+    readonly status: number
+    readonly ms: number
+  }): void {
+    const { verb, resource, status, ms } = call
+    this.#kubeSeconds.observe({ verb, resource, status }, ms / 1000)
+  }
+
+  /** `undefined`: the issuer is gone, or was not looked at yet. */
+  issuerReady(issuer: string, ready: boolean | undefined): void {
+    if (ready === undefined) this.#issuerReady.remove({ issuer })
+    else this.#issuerReady.set({ issuer }, ready ? 1 : 0)
+  }
+}
