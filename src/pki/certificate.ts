@@ -1,0 +1,91 @@
+import { sameBytes } from './bytes.ts'
+import { readDer, tags } from './der.ts'
+import { explicitly, Fields, readSmallInteger } from './der_fields.ts'
+import { type Extensions, noExtensions, readExtensions } from './extensions.ts'
+import { readName } from './names.ts'
+import { readCertificatePem } from './pem.ts'
+import { type Parsed, parsed, refuse } from './refusal.ts'
+import { readSigned, type Signed, verifySignature } from './signed.ts'
+import { readSubjectKey, type SubjectKey } from './subject_key.ts'
+import { readTime } from './times.ts'
+
+/** An X.509 certificate of version 3; octets are those of the encoding it was read from. */
+export interface Certificate {
+  readonly der: Uint8Array
+  readonly signed: Signed
+  /** Content octets of the INTEGER. */
+  readonly serialNumber: Uint8Array
+  /** AlgorithmIdentifier, DER; the same inside and outside. */
+  readonly signatureAlgorithm: Uint8Array
+  /** Name, DER. */
+  readonly issuer: Uint8Array
+  /** Name, DER. */
+  readonly subject: Uint8Array
+  /** Milliseconds since the Unix epoch; the last second is part of the validity. */
+  readonly notBefore: number
+  readonly notAfter: number
+  readonly key: SubjectKey
+  readonly extensions: Extensions
+  /** Whether it names itself as issuer and its own key signed it. */
+  readonly selfSigned: boolean
+}
+
+export function parseCertificate(der: Uint8Array): Parsed<Certificate> {
+  return parsed(() => readCertificate(der))
+}
+
+/** Parses a PEM bundle with at least one certificate and nothing but certificates. */
+export function parsePemCertificates(pem: string): Parsed<readonly Certificate[]> {
+  return parsed(() => readCertificatePem(pem).map(readCertificate))
+}
+
+/** Parses a PEM that holds exactly one certificate. */
+export function parsePemCertificate(pem: string): Parsed<Certificate> {
+  return parsed(() => {
+    const [certificate, ...others] = readCertificatePem(pem)
+    if (certificate !== undefined && others.length === 0) return readCertificate(certificate)
+    return refuse('pem-malformed', `${others.length + 1} certificates; expected exactly one`)
+  })
+}
+
+function readCertificate(der: Uint8Array): Certificate {
+  const what = 'the certificate'
+  const signed = readSigned(readDer(der, what), what)
+
+  const body = new Fields(signed.body, what)
+  const version = body.optional(0xa0)
+  if (version === undefined || readSmallInteger(explicitly(version, 'version'), 'version') !== 2) {
+    refuse('version', `${what} is not of version 3`)
+  }
+  const serialNumber = body.required('serialNumber', tags.integer).content
+  const signatureAlgorithm = body.required('signature', tags.sequence).der
+  if (!sameBytes(signatureAlgorithm, signed.algorithm.der)) {
+    refuse('algorithm-mismatch', `${what} names one signature algorithm inside, another outside`)
+  }
+  const issuer = body.required('issuer')
+  const validity = new Fields(body.required('validity'), `the validity of ${what}`)
+  const notBefore = readTime(validity.required('notBefore'))
+  const notAfter = readTime(validity.required('notAfter'))
+  validity.end()
+  const subject = body.required('subject')
+  const key = readSubjectKey(body.required('public key'))
+  const extensions = body.optional(0xa3)
+  body.end()
+
+  readName(issuer, `the issuer of ${what}`)
+  readName(subject, `the subject of ${what}`)
+  const selfIssued = sameBytes(issuer.der, subject.der)
+  return {
+    der,
+    signed,
+    serialNumber,
+    signatureAlgorithm,
+    issuer: issuer.der,
+    subject: subject.der,
+    notBefore,
+    notAfter,
+    key,
+    extensions: extensions ? readExtensions(explicitly(extensions, what), what) : noExtensions,
+    selfSigned: selfIssued && verifySignature(signed, key) === 'valid',
+  }
+}

@@ -1,0 +1,104 @@
+/** Why an input was not taken. The set is closed: each rule has at least one test with its name. */
+export type Rule =
+  // What carries the input.
+  | 'pem-malformed'
+  | 'pem-label'
+  | 'pem-private-key'
+  | 'pem-too-large'
+  | 'der-malformed'
+  | 'der-limits'
+  // Certificates and certification requests.
+  | 'version'
+  | 'structure'
+  | 'algorithm-unsupported'
+  | 'algorithm-mismatch'
+  | 'signature-invalid'
+  | 'name-malformed'
+  | 'name-too-long'
+  | 'validity-malformed'
+  | 'serial-malformed'
+  // Extensions.
+  | 'extension-duplicate'
+  | 'extension-request-duplicate'
+  | 'extension-malformed'
+  | 'extension-critical-unknown'
+  | 'san-empty'
+  | 'san-kind'
+  | 'san-dns'
+  | 'san-ip'
+  | 'san-uri'
+  | 'san-email'
+  | 'san-other-name'
+  | 'san-too-many'
+  // Subject keys.
+  | 'key-unsupported'
+  | 'key-encoding'
+  | 'key-size'
+  | 'key-exponent'
+  | 'key-point'
+  | 'key-weak'
+  // The chain and the CA.
+  | 'chain-incomplete'
+  | 'chain-signature'
+  | 'chain-too-long'
+  | 'ca-flag'
+  | 'ca-key-usage'
+  | 'ca-path-length'
+  | 'ca-expired'
+  | 'ca-not-yet-valid'
+  | 'ca-subject-empty'
+  | 'ca-algorithm'
+  // What is asked for.
+  | 'is-ca-refused'
+  | 'is-ca-contradiction'
+  | 'usages-contradiction'
+  | 'usage-unknown'
+  | 'usage-unfit-for-key'
+  | 'usage-unfit-for-leaf'
+  | 'usage-outside-ca'
+  | 'identity-missing'
+  | 'subject-key-is-ca-key'
+  | 'duration-too-short'
+  | 'duration-too-long'
+  | 'ca-expires-too-soon'
+  // After the signature.
+  | 'signature-length'
+  | 'signature-range'
+  | 'signature-wrong-key'
+  | 'certificate-differs'
+
+/** `message` says what was seen, what was expected and what to do; it quotes the input. */
+export interface Refusal {
+  readonly rule: Rule
+  readonly message: string
+}
+
+export type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly refusal: Refusal }
+
+/**
+ * Runs `work`; a `refuse` anywhere below it becomes the refusal returned. In this folder functions
+ * named `read…` and `check…` may refuse by throwing; what other folders call goes through here.
+ */
+export function parsed<T>(work: () => T): Parsed<T> {
+  try {
+    return { ok: true, value: work() }
+  } catch (thrown) {
+    if (thrown instanceof Refused) return { ok: false, refusal: thrown.refusal }
+    throw thrown
+  }
+}
+
+export function refuse(rule: Rule, message: string): never {
+  throw new Refused(rule, message)
+}
+
+class Refused extends Error {
+  readonly refusal: Refusal
+
+  constructor(rule: Rule, message: string) {
+    super(message)
+    this.refusal = { rule, message }
+  }
+}

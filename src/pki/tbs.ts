@@ -1,0 +1,73 @@
+import {
+  bitString,
+  derTrue,
+  explicit,
+  implicit,
+  objectIdentifier,
+  octetString,
+  sequence,
+  time,
+  unsignedInteger,
+} from './der_writer.ts'
+import { encodeKeyUsage } from './key_usage.ts'
+import { oid } from './oids.ts'
+import { digest, type SignatureAlgorithm } from './signature_algorithms.ts'
+import type { CertificateDecision } from './template.ts'
+
+const encoded: unique symbol = Symbol('made by encodeTbs')
+
+/** A TBSCertificate ready to be signed. Only `encodeTbs` makes one, from a decision. */
+export interface TbsCertificate {
+  readonly [encoded]: true
+  readonly decision: CertificateDecision
+  readonly der: Uint8Array
+  /** What Key Vault signs, under `algorithm.name`. */
+  readonly digest: Uint8Array
+  readonly algorithm: SignatureAlgorithm
+}
+
+/** The DER of RFC 5280 §4.1.2; names, key and alternative names are the octets that were sent. */
+export function encodeTbs(decision: CertificateDecision): TbsCertificate {
+  const { authority, serialNumber, notBefore, notAfter, subject, key } = decision
+  const { algorithm } = authority
+  const der = sequence(
+    explicit(0, unsignedInteger(Uint8Array.of(2))),
+    unsignedInteger(serialNumber),
+    algorithm.identifier,
+    authority.certificate.subject,
+    sequence(time(notBefore), time(notAfter)),
+    subject,
+    key.spki,
+    explicit(3, sequence(...encodeExtensions(decision))),
+  )
+  return { [encoded]: true, decision, der, digest: digest(algorithm, der), algorithm }
+}
+
+/** Signature as X.509 holds it, not as Key Vault gives it. */
+export function assembleCertificate(tbs: TbsCertificate, signature: Uint8Array): Uint8Array {
+  return sequence(tbs.der, tbs.algorithm.identifier, bitString(signature))
+}
+
+/** In one fixed order. */
+function* encodeExtensions(decision: CertificateDecision): Generator<Uint8Array> {
+  const { keyUsage, purposes, subjectAltName } = decision
+  // Critical and empty, as cert-manager's own CA issuer writes it: cA is FALSE by default.
+  yield extension(oid.basicConstraints, true, sequence())
+  if (keyUsage !== 0) yield extension(oid.keyUsage, true, encodeKeyUsage(keyUsage))
+  if (purposes.length > 0) {
+    // RFC 3161 §2.3 wants it critical for time stamping.
+    const critical = purposes.includes(oid.timeStamping)
+    yield extension(oid.extKeyUsage, critical, sequence(...purposes.map(objectIdentifier)))
+  }
+  if (subjectAltName !== undefined) {
+    yield extension(oid.subjectAltName, subjectAltName.critical, subjectAltName.value)
+  }
+  yield extension(oid.subjectKeyIdentifier, false, octetString(decision.subjectKeyIdentifier))
+  const authorityKey = sequence(implicit(0, decision.authorityKeyIdentifier))
+  yield extension(oid.authorityKeyIdentifier, false, authorityKey)
+}
+
+function extension(id: string, critical: boolean, value: Uint8Array): Uint8Array {
+  const criticality = critical ? [derTrue] : []
+  return sequence(objectIdentifier(id), ...criticality, octetString(value))
+}

@@ -1,0 +1,148 @@
+import type { Authority } from './authority.ts'
+import { sameBytes } from './bytes.ts'
+import type { CertificateSigningRequest } from './csr.ts'
+import { generalNameText, nameKinds } from './general_names.ts'
+import type { KeyUsage } from './key_usage.ts'
+import { isEmptyName } from './names.ts'
+import { oid } from './oids.ts'
+import { type Parsed, parsed, refuse } from './refusal.ts'
+import { keyIdentifier, type SubjectKey } from './subject_key.ts'
+import { checkUsages } from './usages.ts'
+import { chooseValidity, type ValidityLimits } from './validity.ts'
+
+const decided: unique symbol = Symbol('made by decide')
+
+/** Everything that a certificate will say. Only `decide` makes one. */
+export interface CertificateDecision {
+  readonly [decided]: true
+  readonly authority: Authority
+  /** Content octets of the INTEGER. */
+  readonly serialNumber: Uint8Array
+  /** Milliseconds since the Unix epoch, whole seconds. */
+  readonly notBefore: number
+  readonly notAfter: number
+  /** Name, DER, as in the request. */
+  readonly subject: Uint8Array
+  readonly key: SubjectKey
+  /** 0: no keyUsage extension. */
+  readonly keyUsage: KeyUsage
+  /** OIDs of key purposes; none: no extKeyUsage extension. */
+  readonly purposes: readonly string[]
+  /** The value of the extension as in the request. */
+  readonly subjectAltName: { readonly critical: boolean; readonly value: Uint8Array } | undefined
+  readonly subjectKeyIdentifier: Uint8Array
+  readonly authorityKeyIdentifier: Uint8Array
+  /** What was asked for and is not given as asked, one sentence each. */
+  readonly notes: readonly string[]
+}
+
+/** What a CertificateRequest says beside its CSR. */
+export interface IssuanceRequest {
+  readonly isCA: boolean
+  /** cert-manager's names; empty means its default. */
+  readonly usages: readonly string[]
+  readonly durationMs?: number | undefined
+}
+
+/** The bounds an issuer sets. */
+export type Limits = ValidityLimits
+
+export interface DecisionInput {
+  readonly csr: CertificateSigningRequest
+  readonly request: IssuanceRequest
+  readonly limits: Limits
+  readonly authority: Authority
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number
+  /** `serialLength` octets from a cryptographic generator. */
+  readonly serialBytes: Uint8Array
+}
+
+export const serialLength = 16
+
+/** Decides what certificate answers the request, or why none does. */
+export function decide(input: DecisionInput): Parsed<CertificateDecision> {
+  return parsed(() => makeDecision(input))
+}
+
+function makeDecision(input: DecisionInput): CertificateDecision {
+  const { csr, request, limits, authority, now, serialBytes } = input
+  checkIsCa(csr, request)
+  checkIdentity(csr)
+  if (sameBytes(csr.key.spki, authority.certificate.key.spki)) {
+    refuse('subject-key-is-ca-key', 'the request is for the key of the CA itself; make a new key')
+  }
+  const usages = checkUsages(csr, request, authority)
+  const validity = chooseValidity(request.durationMs, limits, authority, now)
+  return {
+    [decided]: true,
+    authority,
+    serialNumber: serialNumberFrom(serialBytes),
+    notBefore: validity.notBefore,
+    notAfter: validity.notAfter,
+    subject: csr.subject,
+    key: csr.key,
+    keyUsage: usages.keyUsage,
+    purposes: usages.purposes,
+    subjectAltName: subjectAltNameOf(csr),
+    subjectKeyIdentifier: keyIdentifier(csr.key),
+    authorityKeyIdentifier: authorityKeyIdentifierOf(authority),
+    notes: [...csr.droppedExtensions.map(droppedNote), ...usages.notes, ...validity.notes],
+  }
+}
+
+function checkIsCa({ extensions }: CertificateSigningRequest, { isCA }: IssuanceRequest): void {
+  const inCsr = extensions.basicConstraints?.ca
+  if (inCsr !== undefined && inCsr !== isCA) {
+    refuse(
+      'is-ca-contradiction',
+      `the CSR says isCA ${inCsr} (basicConstraints) and the CertificateRequest says isCA ${isCA}; make them the same`,
+    )
+  }
+  if (isCA) {
+    refuse(
+      'is-ca-refused',
+      'this issuer does not answer requests with isCA: true yet; ask for a certificate without isCA',
+    )
+  }
+}
+
+function checkIdentity({ subject, extensions }: CertificateSigningRequest): void {
+  const names = extensions.subjectAltName ?? []
+  if (names.length === 0 && isEmptyName(subject)) {
+    refuse(
+      'identity-missing',
+      'the CSR has neither a subject nor alternative names; ask for a name',
+    )
+  }
+  const closed = names.find((name) => name.kind !== 'dns')
+  if (closed !== undefined) {
+    refuse(
+      'san-kind',
+      `${generalNameText(closed)}: this issuer gives certificates for DNS names only; leave out each ${nameKinds[closed.kind]}`,
+    )
+  }
+}
+
+/** The extension as it was sent; critical exactly when the subject says nothing (RFC 5280 §4.2.1.6). */
+function subjectAltNameOf({ subject, extensions }: CertificateSigningRequest) {
+  const extension = extensions.all.find((one) => one.oid === oid.subjectAltName)
+  return extension && { critical: isEmptyName(subject), value: extension.value }
+}
+
+/** The CA's own word for its key, since validators compare octets; else what it should have said. */
+function authorityKeyIdentifierOf({ certificate }: Authority): Uint8Array {
+  return certificate.extensions.subjectKeyIdentifier ?? keyIdentifier(certificate.key)
+}
+
+/** Positive, of constant length and minimal: the first octet is 01 to 7f (RFC 5280 §4.1.2.2). */
+function serialNumberFrom(bytes: Uint8Array): Uint8Array {
+  if (bytes.length !== serialLength)
+    throw new TypeError(`serialBytes must have ${serialLength} octets`)
+  const [first = 0, ...rest] = bytes
+  return Uint8Array.of(1 + (first % 127), ...rest)
+}
+
+function droppedNote(extension: string): string {
+  return `extension ${extension} of the CSR is not supported and was left out`
+}
