@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { EnvHttpProxyAgent } from 'undici'
 import { type Issuer, issuerKey } from './api/issuer.ts'
-import { group } from './api/names.ts'
+import { group, reportingController } from './api/names.ts'
 import { parseRunFlags, type RunFlags, runHelp } from './cli/run_flags.ts'
 import { systemClock } from './clock.ts'
 import { issuerErrorFrom } from './error.ts'
@@ -90,7 +91,14 @@ async function run(flags: RunFlags): Promise<number> {
     return new KeyVault({ location, tokens, inFlight, dispatcher, clock, onCall })
   })
 
-  const events = new EventRecorder({ client: kube, clock, random, log })
+  const events = new EventRecorder({
+    client: kube,
+    reportingController,
+    reportingInstance: hostname(),
+    clock,
+    random,
+    log,
+  })
   const election = flags.leaderElect
     ? new LeaseElection({ client: kube, namespace, name: 'akv-issuer', clock, random, log })
     : undefined

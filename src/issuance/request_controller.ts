@@ -25,7 +25,7 @@ export interface RequestControllerOptions {
   readonly log: Log
   readonly notices: Notices
   readonly limits: Limits
-  /** Requests worked on at once; what waits for a vault counts. */
+  /** Requests of one vault worked on at once; those waiting for its answer count. */
   readonly concurrency: number
   /** Throws `LeaseLost` when another replica may be at work. */
   readonly assertLeader: () => void
@@ -43,6 +43,7 @@ const troubleShownAfterMs = 5_000
 const recheckMs = 60_000
 /** Times a conflicting write is decided anew at once before the queue's back-off takes over. */
 const conflictRounds = 4
+const backoff = { baseMs: 500, maxMs: 60_000 }
 
 interface Kept {
   readonly signer: Signer
@@ -66,7 +67,10 @@ export class RequestController {
     this.#options = options
     const { clock, random, log } = options
     this.#queue = new WorkQueue({
-      concurrency: options.concurrency,
+      // Room for other vaults beside one that is slow or throttles us.
+      concurrency: 4 * options.concurrency,
+      laneConcurrency: options.concurrency,
+      backoff,
       clock,
       random,
       lane: (uid) => this.#laneOf(uid),

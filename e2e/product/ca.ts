@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process'
+import { createPrivateKey, type JsonWebKey } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { textAt } from '../harness/json.ts'
+import type { DevVault } from './dev_vault.ts'
+
+const run = promisify(execFile)
+
+/** A CA whose key is in the dev vault, as an operator brings one there. */
+export interface VaultCa {
+  readonly key: { readonly name: string; readonly version: string }
+  /** Its own certificate, self-signed. */
+  readonly pem: string
+}
+
+export type CaKey = 'RSA-2048' | 'P-256' | 'P-384'
+
+export interface CaOptions {
+  readonly keyType?: CaKey
+  readonly subject?: string
+  /** OpenSSL's form; default ten years from now on. */
+  readonly validity?: readonly string[]
+}
+
+const newKeyArgs: Readonly<Record<CaKey, readonly string[]>> = {
+  'RSA-2048': ['-newkey', 'rsa:2048'],
+  'P-256': ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+  'P-384': ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-384'],
+}
+
+/** Makes a root with OpenSSL, imports its key into the vault and forgets the file. */
+export async function createVaultCa(
+  vault: DevVault,
+  name: string,
+  options: CaOptions = {},
+): Promise<VaultCa> {
+  const dir = await mkdtemp(join(tmpdir(), 'akv-ca-'))
+  try {
+    const [keyFile, certFile] = [join(dir, 'ca.key'), join(dir, 'ca.crt')]
+    await run('openssl', [
+      ...['req', '-x509', '-new', '-nodes', '-sha256', ...newKeyArgs[options.keyType ?? 'P-256']],
+      ...[
+        '-keyout',
+        keyFile,
+        '-out',
+        certFile,
+        '-subj',
+        options.subject ?? `/O=Contoso/CN=${name}`,
+      ],
+      ...(options.validity ?? ['-days', '3650']),
+      ...['-addext', 'basicConstraints=critical,CA:TRUE'],
+      ...['-addext', 'keyUsage=critical,keyCertSign,cRLSign'],
+    ])
+    const jwk = createPrivateKey(await readFile(keyFile)).export({ format: 'jwk' })
+    return { key: await importKey(vault, name, jwk), pem: await readFile(certFile, 'utf8') }
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
+}
+
+async function importKey(vault: DevVault, name: string, jwk: JsonWebKey): Promise<VaultCa['key']> {
+  const made = await vault.manage('PUT', `keys/${name}`, {
+    key: { ...jwk, key_ops: ['sign', 'verify'] },
+  })
+  const kid = textAt(made, 'key', 'kid')
+  return { name, version: kid.slice(kid.lastIndexOf('/') + 1) }
+}

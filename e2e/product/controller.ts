@@ -1,0 +1,75 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Cluster } from '../harness/cluster.ts'
+import type { RunningProcess } from '../harness/process.ts'
+import { until } from '../harness/until.ts'
+import type { DevVault } from './dev_vault.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+export const controllerNamespace = 'akv-issuer'
+const tokenAudience = 'api://AzureADTokenExchange'
+
+/** Applies what a user applies: CRDs and RBAC, the approver's grant included. */
+export async function installProduct(cluster: Cluster): Promise<void> {
+  const { code } = await cluster.api('GET', `/api/v1/namespaces/${controllerNamespace}`)
+  if (code === 404) await must(cluster, ['create', 'namespace', controllerNamespace])
+  await must(cluster, ['apply', '-f', join(root, 'config/crd'), '-f', join(root, 'config/rbac')])
+  await until('our kinds served', async () => {
+    const answer = await cluster.api('GET', '/apis/keyvault.akv-issuer.io/v1alpha1/clusterissuers')
+    return answer.code === 200
+  })
+}
+
+export interface ControllerOptions {
+  /** Of its log file; several replicas differ. */
+  readonly name?: string
+  readonly flags?: readonly string[]
+}
+
+/**
+ * Runs the controller with the rights of its ServiceAccount and no more. It reaches the dev vault by
+ * the vault's production names, and Entra knows it by its ServiceAccount token.
+ */
+export async function startController(
+  cluster: Cluster,
+  vault: DevVault,
+  options: ControllerOptions = {},
+): Promise<RunningProcess> {
+  const name = options.name ?? 'akv-issuer'
+  const account = await cluster.serviceAccount(controllerNamespace, 'akv-issuer')
+  const tokenFile = join(cluster.dir, `${name}.federated-token`)
+  await writeFile(tokenFile, await account.token(tokenAudience), { mode: 0o600 })
+  return await cluster.run({
+    name,
+    command: process.execPath,
+    args: [
+      ...[join(root, 'src/main.ts'), 'run', `--kubeconfig=${account.kubeconfig}`],
+      ...[`--namespace=${controllerNamespace}`, '--listen=127.0.0.1:0'],
+      ...(options.flags ?? []),
+    ],
+    env: {
+      PATH: process.env.PATH ?? '/usr/bin:/bin',
+      ...vault.clientEnv,
+      AZURE_TENANT_ID: vault.tenantId,
+      AZURE_CLIENT_ID: vault.identity('akv-issuer').clientId,
+      AZURE_FEDERATED_TOKEN_FILE: tokenFile,
+    },
+    readyWhen: (output) => output.includes('"started"'),
+  })
+}
+
+/** Lets the tokens of the controller's ServiceAccount stand for its identity in Entra. */
+export async function federate(cluster: Cluster, vault: DevVault): Promise<void> {
+  await vault.admin('POST', '/federation', {
+    clientId: vault.identity('akv-issuer').clientId,
+    issuer: cluster.tokenIssuer,
+    subject: `system:serviceaccount:${controllerNamespace}:akv-issuer`,
+    audience: tokenAudience,
+    jwks: await cluster.jwks(),
+  })
+}
+
+async function must(cluster: Cluster, args: readonly string[]): Promise<void> {
+  const { code, stderr } = await cluster.kubectl(args)
+  if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`)
+}
