@@ -148,6 +148,8 @@ export class WorkQueue {
   }
 
   async #work(key: string, lane: Lane, signal: AbortSignal): Promise<void> {
+    // What was added up to here is seen by this work.
+    this.#again.delete(key)
     const result = await this.#attempt(key, signal)
     this.#running.delete(key)
     lane.running--
