@@ -1,0 +1,143 @@
+import type { ApiPath, Cluster } from '../harness/cluster.ts'
+import { at, conditionOf, type Json, textAt } from '../harness/json.ts'
+import type { RunningProcess } from '../harness/process.ts'
+import { startCluster } from '../harness/start_cluster.ts'
+import { until } from '../harness/until.ts'
+import { type CaKey, createVaultCa, type VaultCa } from './ca.ts'
+import { federate, installProduct, startController } from './controller.ts'
+import { type DevVault, startDevVault } from './dev_vault.ts'
+import { clusterIssuer } from './manifests.ts'
+
+export interface SceneOptions {
+  readonly audit?: boolean
+  /** Of cert-manager's controllers, as `--controllers=*`. */
+  readonly certManagerArgs?: readonly string[]
+  /** Of each call to the vault, in milliseconds. Default 0. */
+  readonly latencyMs?: number
+  readonly caKey?: CaKey
+  readonly controllerFlags?: readonly string[]
+  /** Laid over the spec of ClusterIssuer `akv-issuer`. */
+  readonly spec?: Readonly<Record<string, unknown>>
+}
+
+export const clusterIssuers: ApiPath = '/apis/keyvault.akv-issuer.io/v1alpha1/clusterissuers'
+export const issuersIn = (namespace: string): ApiPath =>
+  `/apis/keyvault.akv-issuer.io/v1alpha1/namespaces/${namespace}/issuers`
+export const certificatesIn = (namespace: string): ApiPath =>
+  `/apis/cert-manager.io/v1/namespaces/${namespace}/certificates`
+export const requestsIn = (namespace: string): ApiPath =>
+  `/apis/cert-manager.io/v1/namespaces/${namespace}/certificaterequests`
+
+/**
+ * A cluster with cert-manager, a dev vault that trusts it, our CRDs and RBAC, the controller, and
+ * ClusterIssuer `akv-issuer`, Ready, with a CA of its own.
+ */
+export class Scene {
+  readonly cluster: Cluster
+  readonly vault: DevVault
+  readonly ca: VaultCa
+  readonly controller: RunningProcess
+
+  constructor(cluster: Cluster, vault: DevVault, ca: VaultCa, controller: RunningProcess) {
+    this.cluster = cluster
+    this.vault = vault
+    this.ca = ca
+    this.controller = controller
+  }
+
+  /**
+   * The object at `path` once `is` says yes. The error after `ms` shows the object as it is then,
+   * and the end of the controller's log.
+   */
+  async object(
+    path: ApiPath,
+    what: string,
+    is: (object: Json) => boolean,
+    ms?: number,
+  ): Promise<Json> {
+    let last: Json = 'never seen'
+    try {
+      return await until(
+        what,
+        async () => {
+          last = (await this.cluster.api('GET', path)).body
+          return is(last) && last
+        },
+        ms,
+      )
+    } catch (cause) {
+      throw new Error(`${path}: ${what}: not so in time\n${this.evidence(last)}`, { cause })
+    }
+  }
+
+  /** A Certificate, an issuer, … once its Ready condition is `status`, and `reason` if given. */
+  ready(path: ApiPath, status: 'True' | 'False' = 'True', reason?: string): Promise<Json> {
+    return this.object(path, `Ready=${status} ${reason ?? ''}`, (object) => {
+      const ready = conditionOf(object, 'Ready')
+      const isCurrent =
+        at(ready, 'observedGeneration') === undefined ||
+        at(ready, 'observedGeneration') === at(object, 'metadata', 'generation')
+      const isReason = reason === undefined || at(ready, 'reason') === reason
+      return at(ready, 'status') === status && isCurrent && isReason
+    })
+  }
+
+  /** For the message of a failed test: the object it was about, and what the controller said. */
+  evidence(object: Json): string {
+    return `${JSON.stringify(object, null, 2)}\n${this.controller.logTail(40)}`
+  }
+
+  /** Signatures that the vault made so far, those of probes among them, with any key. */
+  async signatures(): Promise<number> {
+    return (await this.signCalls()).get('200') ?? 0
+  }
+
+  /** Calls of keys/sign so far by the status they were answered with; `dropped` for none. */
+  async signCalls(): Promise<ReadonlyMap<string, number>> {
+    const counters = await this.vault.admin('GET', '/counters')
+    const calls = new Map<string, number>()
+    for (const byStatus of Object.values(asObject(at(counters, 'keys/sign')))) {
+      for (const [status, count] of Object.entries(asObject(byStatus))) {
+        calls.set(status, (calls.get(status) ?? 0) + Number(count))
+      }
+    }
+    return calls
+  }
+
+  stop(): Promise<void> {
+    return this.cluster.stop()
+  }
+}
+
+export async function startScene(options: SceneOptions = {}): Promise<Scene> {
+  const { audit = false, certManagerArgs = [], latencyMs = 0, caKey } = options
+  const cluster = await startCluster({ audit, certManager: { args: certManagerArgs } })
+  try {
+    const [vault] = await Promise.all([
+      startDevVault(cluster, latencyMs > 0 ? [`--latency=*=${latencyMs}`] : []),
+      installProduct(cluster),
+    ])
+    const [ca] = await Promise.all([
+      createVaultCa(vault, 'ca', caKey && { keyType: caKey }),
+      federate(cluster, vault),
+    ])
+    const flags = options.controllerFlags ?? []
+    const controller = await startController(cluster, vault, { flags })
+    const scene = new Scene(cluster, vault, ca, controller)
+    const issuer = clusterIssuer('akv-issuer', vault.url, ca, options.spec)
+    const made = await cluster.must('POST', clusterIssuers, issuer)
+    await scene.ready(`${clusterIssuers}/${textAt(made, 'metadata', 'name')}`)
+    return scene
+  } catch (error) {
+    await cluster.stop()
+    throw error
+  }
+}
+
+function asObject(value: Json | undefined): { readonly [key: string]: Json } {
+  return typeof value === 'object' && value !== null && !isList(value) ? value : {}
+}
+
+function isList(value: Json): value is readonly Json[] {
+  return Array.isArray(value)
+}
