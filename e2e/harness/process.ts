@@ -1,7 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
-import { Socket } from 'node:net'
 import { dirname } from 'node:path'
+import { spawnLeashed } from './leash.ts'
 import { endProcess, identify, type ProcessIdentity, sendSignal } from './process_identity.ts'
 import { GiveUp, until } from './until.ts'
 
@@ -167,55 +166,35 @@ interface Life {
   exit: Exit | undefined
 }
 
-/**
- * The shell becomes the program (same pid), after leaving a reader of descriptor 3 in the program's
- * process group. When our end of that pipe closes, the reader kills the group; a word sent first
- * spares it. The reader is a member of the group, so its number cannot have been taken by others.
- */
-const leash = `
-( IFS= read -r word <&3; [ "$word" = release ] || kill -KILL 0 ) </dev/null >/dev/null 2>&1 &
-exec "$@" 3<&-`
-
 function beginLife(options: ProcessOptions): Life {
   mkdirSync(dirname(options.logFile), { recursive: true })
   const log = openSync(options.logFile, 'a')
   const logStart = statSync(options.logFile).size
-  const child = spawn('/bin/sh', ['-c', leash, 'leash', options.command, ...(options.args ?? [])], {
-    stdio: ['ignore', log, log, 'pipe'],
-    detached: true,
-    env: options.env ?? { PATH: process.env.PATH ?? '/usr/bin:/bin' },
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-  })
+  const { child, release } = spawnLeashed(
+    options.command,
+    options.args ?? [],
+    ['ignore', log, log],
+    {
+      env: options.env ?? { PATH: process.env.PATH ?? '/usr/bin:/bin' },
+      cwd: options.cwd,
+    },
+  )
   closeSync(log)
   child.on('error', () => undefined)
-  const pipe = leashOf(child)
   const identity = child.pid === undefined ? undefined : identify(child.pid)
   if (!identity) throw new Error(`${options.name}: the process could not be started`)
 
   const life: Life = {
     identity,
     logStart,
+    release,
     exit: undefined,
     ended: new Promise((resolve) => {
       child.once('exit', (code, signal) => {
-        pipe.destroy()
         life.exit = { code, signal }
         resolve(life.exit)
       })
     }),
-    release: async () => {
-      await new Promise<void>((resolve) => pipe.end('release\n', resolve))
-    },
   }
-  child.unref()
-  pipe.unref()
   return life
-}
-
-function leashOf(child: ChildProcess): Socket {
-  const pipe = child.stdio[3]
-  if (!(pipe instanceof Socket)) throw new Error('descriptor 3 of a child is not a pipe')
-  // The reader's end may be gone before ours.
-  pipe.on('error', () => undefined)
-  return pipe
 }
