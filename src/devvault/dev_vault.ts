@@ -142,7 +142,8 @@ export async function startDevVault(options: DevVaultOptions = {}): Promise<DevV
     { key: tls.keyPem, cert: tls.certificatePem, keepAliveTimeout: 120_000 },
     (request, response) => {
       front.handle(request, response).catch((error: unknown) => {
-        if (!stop.signal.aborted) complain(error)
+        // A client that went away in the middle is no defect of ours.
+        if (request.complete && !stop.signal.aborted) complain(error)
         response.destroy()
       })
     },

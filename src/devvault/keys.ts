@@ -17,7 +17,7 @@ import {
   showAttributes,
   showTags,
 } from './objects.ts'
-import type { Call, Operation } from './operation.ts'
+import { type Call, isDated, type Operation } from './operation.ts'
 import { type DigestSigner, digestSigner, signatureAlgorithms } from './sign_digest.ts'
 import { type KeyType, type KeyVersion, keyTypes } from './state.ts'
 
@@ -273,7 +273,7 @@ function listItem(call: Call, kid: string, key: KeyVersion): Json {
 /** `key_size` came with API version 2025-07-01 (recorded for RSA). */
 function attributesAndTags(call: Call, key: KeyVersion): Json {
   const { enabled, ...rest } = showAttributes(key.attributes)
-  const size = isRsa(key.kty) && call.apiVersion >= '2025' ? { key_size: rsaSize(key.jwk) } : {}
+  const size = isRsa(key.kty) && isDated(call.apiVersion) ? { key_size: rsaSize(key.jwk) } : {}
   const hsmPlatform = key.kty.endsWith('-HSM') ? '2' : '0'
   return {
     attributes: { enabled, ...size, ...rest, exportable: false, hsmPlatform },

@@ -17,6 +17,11 @@ export interface Call {
   readonly random: Random
 }
 
+/** Whether the API version is 2025-07-01 or newer: those are dates, the ones before 7.x. */
+export function isDated(apiVersion: string): boolean {
+  return apiVersion.startsWith('20')
+}
+
 export interface Operation {
   /** `GET keys/{name}/{version}`; fixed words win over placeholders by standing earlier. */
   readonly route: string

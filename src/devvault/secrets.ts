@@ -14,7 +14,7 @@ import {
   showAttributes,
   showTags,
 } from './objects.ts'
-import type { Call, Operation } from './operation.ts'
+import { type Call, isDated, type Operation } from './operation.ts'
 import type { SecretVersion } from './state.ts'
 
 /** Recorded: the bundle, lists, the disabled secret, deletion, the refusal of a conversion to PEM. */
@@ -126,7 +126,7 @@ function get(call: Call): Answer {
       ...(secret.managed && { kid: `${call.origin}/keys/${name}/${secret.version}` }),
       ...(secret.managed &&
         previous &&
-        call.apiVersion >= '2025' && { previousVersion: previous.version }),
+        isDated(call.apiVersion) && { previousVersion: previous.version }),
     },
   }
 }
