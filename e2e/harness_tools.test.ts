@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { lock } from './harness/lock.ts'
+import { cacheRoot } from './harness/tool_modules.ts'
+
+const harness = join(import.meta.dirname, 'harness')
+
+describe('building the tools', () => {
+  let folder: string
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tools-'))
+  })
+  after(() => rmSync(folder, { recursive: true }))
+
+  /** With a PATH of one folder, which holds nothing but perhaps a stand-in for Go. */
+  function build(go: string | undefined, cache: string): { status: number | null; stderr: string } {
+    const path = mkdtempSync(join(folder, 'path-'))
+    if (go !== undefined) writeFileSync(join(path, 'go'), go, { mode: 0o755 })
+    const { status, stderr } = spawnSync(process.execPath, [join(harness, 'build_tools.ts')], {
+      env: { PATH: path, HOME: folder, XDG_CACHE_HOME: cache },
+      encoding: 'utf8',
+    })
+    return { status, stderr }
+  }
+
+  test('needs no Go when the cache is warm', () => {
+    assert.deepEqual(build(undefined, join(cacheRoot, '..')), { status: 0, stderr: '' })
+  })
+
+  test('says what to do when Go is missing', () => {
+    const { status, stderr } = build(undefined, join(folder, 'empty'))
+    assert.equal(status, 1)
+    assert.match(
+      stderr,
+      /^Go is needed to build the test tools, but: no go in PATH \(.+\)\n.+ needs Go 1\.26\.0 or newer: .+\n.+PATH=\/usr\/local\/go\/bin:\$PATH make test\n$/,
+    )
+  })
+
+  test('says what was found when Go is too old', () => {
+    const { status, stderr } = build('#!/bin/sh\necho go1.25.11\n', join(folder, 'empty'))
+    assert.equal(status, 1)
+    assert.match(stderr, /^the Go in PATH is go1\.25\.11\.\n.+ needs Go 1\.26\.0 or newer/)
+  })
+
+  test('shows the end of the log when a build fails', () => {
+    const go = [
+      '#!/bin/sh',
+      'case "$*" in',
+      '  "env GOVERSION") echo go1.26.0 ;;',
+      `  env*) echo '{"GOCACHE": "${folder}", "GOMODCACHE": "${folder}"}' ;;`,
+      '  *) echo "no such host" >&2; exit 1 ;;',
+      'esac',
+    ].join('\n')
+    const { status, stderr } = build(go, join(folder, 'empty'))
+    assert.equal(status, 1)
+    assert.match(stderr, /etcd \(kubernetes v1\.36\.4\) failed after/)
+    assert.match(
+      stderr,
+      /go build of etcd ended with exit code 1\nlast lines of .+etcd\.log:\n {2}no such host\n$/,
+    )
+  })
+})
+
+describe('the lock', () => {
+  test('is held by one at a time', async () => {
+    const name = `test-${process.pid}-order`
+    const first = await lock(name, () => assert.fail('nobody held it'))
+    const order: string[] = []
+    const waiting = lock(name, () => order.push('second waits'))
+    while (order.length === 0) await new Promise(setImmediate)
+    order.push('first gives back')
+    await first.release()
+    const second = await waiting
+    order.push('second has it')
+    await second.release()
+    assert.deepEqual(order, ['second waits', 'first gives back', 'second has it'])
+  })
+
+  test('is free again when its holder is killed', async () => {
+    const name = `test-${process.pid}-killed`
+    const holder = spawn(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      `import { lock } from ${JSON.stringify(join(harness, 'lock.ts'))}
+       await lock(${JSON.stringify(name)}, () => {})
+       console.log('held')`,
+    ])
+    await once(holder.stdout, 'data')
+    let waited = false
+    const taken = lock(name, () => {
+      waited = true
+      holder.kill('SIGKILL')
+    })
+    await (await taken).release()
+    assert.equal(waited, true)
+  })
+})
