@@ -16,7 +16,6 @@ export type Rule =
   | 'name-malformed'
   | 'name-too-long'
   | 'validity-malformed'
-  | 'serial-malformed'
   // Extensions.
   | 'extension-duplicate'
   | 'extension-request-duplicate'
@@ -28,7 +27,6 @@ export type Rule =
   | 'san-ip'
   | 'san-uri'
   | 'san-email'
-  | 'san-other-name'
   | 'san-too-many'
   // Subject keys.
   | 'key-unsupported'

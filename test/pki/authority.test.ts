@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type AuthorityInput, checkAuthority } from '../../src/pki/authority.ts'
-import { parsePemCertificate, parsePemCertificates } from '../../src/pki/certificate.ts'
+import {
+  parseCertificate,
+  parsePemCertificate,
+  parsePemCertificates,
+} from '../../src/pki/certificate.ts'
 import { buildChain } from '../../src/pki/chain.ts'
+import { readDer } from '../../src/pki/der.ts'
 import { derNull, objectIdentifier, sequence } from '../../src/pki/der_writer.ts'
 import { keyUsage } from '../../src/pki/key_usage.ts'
 import { nameText } from '../../src/pki/names.ts'
@@ -258,6 +263,13 @@ describe('a certificate bundle', () => {
 
   test('of two is refused where one is asked for', () => {
     assertRefused(parsePemCertificate(pem(root) + pem(upper)), 'pem-malformed', /2 certificates/)
+  })
+
+  test('with one signature algorithm inside and another outside is refused', () => {
+    const [body, , signature] = readDer(root.certificate.der, 'the certificate').children
+    assert.ok(body && signature)
+    const der = sequence(body.der, signatureAlgorithms.ES384.identifier, signature.der)
+    assertRefused(parseCertificate(der), 'algorithm-mismatch')
   })
 
   test('with a certificate of version 2 is refused: version', () => {
