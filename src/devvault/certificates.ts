@@ -13,13 +13,14 @@ import {
   newVersionId,
   page,
   parseTags,
+  refuseDeletedName,
   remove,
   seconds,
   showAttributes,
   showListedAttributes,
   showTags,
 } from './objects.ts'
-import type { Call, Operation } from './operation.ts'
+import { type Call, type Operation, offer } from './operation.ts'
 import type { Attributes, CertificateVersion } from './state.ts'
 
 /**
@@ -29,72 +30,42 @@ import type { Attributes, CertificateVersion } from './state.ts'
  * Not offered: creation and its operations, merge, PFX, contacts, issuers, backup, recovery.
  */
 export const certificateOperations: readonly Operation[] = [
-  {
-    route: 'GET certificates',
-    operation: 'certificates/list',
-    action: 'certificates/read',
-    run: list,
-  },
-  {
-    route: 'POST certificates/{name}/import',
-    operation: 'certificates/import',
-    action: 'certificates/import/action',
-    run: importPem,
-  },
-  {
-    route: 'GET certificates/{name}/versions',
-    operation: 'certificates/versions',
-    action: 'certificates/read',
-    run: versions,
-  },
-  {
-    route: 'GET certificates/{name}/policy',
-    operation: 'certificates/policy',
-    action: 'certificates/read',
-    run: getPolicy,
-  },
-  {
-    route: 'GET certificates/{name}',
-    operation: 'certificates/get',
-    action: 'certificates/read',
-    run: get,
-  },
-  {
-    route: 'GET certificates/{name}/{version}',
-    operation: 'certificates/get',
-    action: 'certificates/read',
-    run: get,
-  },
-  {
-    route: 'PATCH certificates/{name}',
-    operation: 'certificates/update',
-    action: 'certificates/update/action',
-    run: update,
-  },
-  {
-    route: 'PATCH certificates/{name}/{version}',
-    operation: 'certificates/update',
-    action: 'certificates/update/action',
-    run: update,
-  },
-  {
-    route: 'DELETE certificates/{name}',
-    operation: 'certificates/delete',
-    action: 'certificates/delete',
-    run: removeCertificate,
-  },
-  {
-    route: 'GET deletedcertificates/{name}',
-    operation: 'deletedcertificates/get',
-    action: 'certificates/read',
-    run: getDeleted,
-  },
-  {
-    route: 'DELETE deletedcertificates/{name}',
-    operation: 'deletedcertificates/purge',
-    action: 'certificates/purge/action',
-    run: purge,
-  },
+  offer('GET certificates', 'certificates/list', 'certificates/read', list),
+  offer(
+    'POST certificates/{name}/import',
+    'certificates/import',
+    'certificates/import/action',
+    importPem,
+  ),
+  offer('GET certificates/{name}/versions', 'certificates/versions', 'certificates/read', versions),
+  offer('GET certificates/{name}/policy', 'certificates/policy', 'certificates/read', getPolicy),
+  offer('GET certificates/{name}', 'certificates/get', 'certificates/read', get),
+  offer('GET certificates/{name}/{version}', 'certificates/get', 'certificates/read', get),
+  offer('PATCH certificates/{name}', 'certificates/update', 'certificates/update/action', update),
+  offer(
+    'PATCH certificates/{name}/{version}',
+    'certificates/update',
+    'certificates/update/action',
+    update,
+  ),
+  offer(
+    'DELETE certificates/{name}',
+    'certificates/delete',
+    'certificates/delete',
+    removeCertificate,
+  ),
+  offer(
+    'GET deletedcertificates/{name}',
+    'deletedcertificates/get',
+    'certificates/read',
+    getDeleted,
+  ),
+  offer(
+    'DELETE deletedcertificates/{name}',
+    'deletedcertificates/purge',
+    'certificates/purge/action',
+    purge,
+  ),
 ]
 
 const pemType = 'application/x-pem-file'
@@ -261,11 +232,15 @@ function thumbprint(cer: string): string {
   return hash('sha1', Buffer.from(cer, 'base64'), 'base64url')
 }
 
-/** A key or secret of its own under the name blocks the first certificate of that name. */
+/** The name must be free, or this certificate's, in all three collections. */
 function refuseForeignName(call: Call): void {
+  const { certificates, keys, secrets } = call.vault
+  refuseDeletedName(certificates, 'certificate', call.name)
+  refuseDeletedName(keys, 'key', call.name)
+  refuseDeletedName(secrets, 'secret', call.name)
   const id = call.name.toLowerCase()
-  if (call.vault.certificates.live.has(id)) return
-  if (call.vault.keys.live.has(id) || call.vault.secrets.live.has(id)) {
+  if (certificates.live.has(id)) return
+  if (keys.live.has(id) || secrets.live.has(id)) {
     throw vaultError(409, 'Conflict', `A key or secret named ${call.name} exists already.`)
   }
 }

@@ -216,7 +216,7 @@ function infoOf(
   const connect = [...reachable, '*.vault.azure.net:443=!', '*.managedhsm.azure.net:443=!'].join(
     ',',
   )
-  const preload = fileURLToPath(new URL('redirect.mjs', import.meta.url))
+  const preload = new URL('redirect.mjs', import.meta.url)
   return {
     vaultUrl: `https://127.0.0.1:${port}`,
     vaultHost: vaultHosts[0] ?? '',
@@ -232,11 +232,11 @@ function infoOf(
       clientSecret: secrets[0] ?? null,
       federation,
     })),
-    preload,
+    preload: fileURLToPath(preload),
     connect,
     env: {
       NODE_EXTRA_CA_CERTS: caFile,
-      NODE_OPTIONS: `--import=${preload}`,
+      NODE_OPTIONS: `--import=${preload.href}`,
       AKV_DEVVAULT_CONNECT: connect,
     },
   }

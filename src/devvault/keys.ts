@@ -17,7 +17,7 @@ import {
   showAttributes,
   showTags,
 } from './objects.ts'
-import { type Call, isDated, type Operation } from './operation.ts'
+import { type Call, isDated, type Operation, offer } from './operation.ts'
 import { type DigestSigner, digestSigner, signatureAlgorithms } from './sign_digest.ts'
 import { type KeyType, type KeyVersion, keyTypes } from './state.ts'
 
@@ -27,64 +27,19 @@ import { type KeyType, type KeyVersion, keyTypes } from './state.ts'
  * leeway (the real service is said to allow a few minutes, so this one is the stricter).
  */
 export const keyOperations: readonly Operation[] = [
-  { route: 'GET keys', operation: 'keys/list', action: 'keys/read', run: list },
-  {
-    route: 'POST keys/{name}/create',
-    operation: 'keys/create',
-    action: 'keys/create/action',
-    run: create,
-  },
-  {
-    route: 'PUT keys/{name}',
-    operation: 'keys/import',
-    action: 'keys/import/action',
-    run: importKey,
-  },
-  {
-    route: 'GET keys/{name}/versions',
-    operation: 'keys/versions',
-    action: 'keys/read',
-    run: versions,
-  },
-  {
-    route: 'POST keys/{name}/sign',
-    operation: 'keys/sign',
-    action: 'keys/sign/action',
-    run: signOne,
-  },
-  {
-    route: 'POST keys/{name}/{version}/sign',
-    operation: 'keys/sign',
-    action: 'keys/sign/action',
-    run: signOne,
-  },
-  { route: 'GET keys/{name}', operation: 'keys/get', action: 'keys/read', run: get },
-  { route: 'GET keys/{name}/{version}', operation: 'keys/get', action: 'keys/read', run: get },
-  {
-    route: 'PATCH keys/{name}',
-    operation: 'keys/update',
-    action: 'keys/update/action',
-    run: update,
-  },
-  {
-    route: 'PATCH keys/{name}/{version}',
-    operation: 'keys/update',
-    action: 'keys/update/action',
-    run: update,
-  },
-  { route: 'DELETE keys/{name}', operation: 'keys/delete', action: 'keys/delete', run: removeKey },
-  {
-    route: 'GET deletedkeys/{name}',
-    operation: 'deletedkeys/get',
-    action: 'keys/read',
-    run: getDeleted,
-  },
-  {
-    route: 'DELETE deletedkeys/{name}',
-    operation: 'deletedkeys/purge',
-    action: 'keys/purge/action',
-    run: purge,
-  },
+  offer('GET keys', 'keys/list', 'keys/read', list),
+  offer('POST keys/{name}/create', 'keys/create', 'keys/create/action', create),
+  offer('PUT keys/{name}', 'keys/import', 'keys/import/action', importKey),
+  offer('GET keys/{name}/versions', 'keys/versions', 'keys/read', versions),
+  offer('POST keys/{name}/sign', 'keys/sign', 'keys/sign/action', signOne),
+  offer('POST keys/{name}/{version}/sign', 'keys/sign', 'keys/sign/action', signOne),
+  offer('GET keys/{name}', 'keys/get', 'keys/read', get),
+  offer('GET keys/{name}/{version}', 'keys/get', 'keys/read', get),
+  offer('PATCH keys/{name}', 'keys/update', 'keys/update/action', update),
+  offer('PATCH keys/{name}/{version}', 'keys/update', 'keys/update/action', update),
+  offer('DELETE keys/{name}', 'keys/delete', 'keys/delete', removeKey),
+  offer('GET deletedkeys/{name}', 'deletedkeys/get', 'keys/read', getDeleted),
+  offer('DELETE deletedkeys/{name}', 'deletedkeys/purge', 'keys/purge/action', purge),
 ]
 
 /** RSA keys do everything by default, EC keys sign (recorded). */

@@ -23,12 +23,21 @@ export function addVersion<V extends Version>(
   name: string,
   version: V,
 ): void {
+  refuseDeletedName(collection, kind, name)
   const id = name.toLowerCase()
-  const deleted = collection.deleted.get(id)
-  if (deleted) throw nameIsDeleted(kind, deleted.entry.name)
   const entry = collection.live.get(id)
   if (entry) entry.versions.push(version)
   else collection.live.set(id, { name, versions: [version] })
+}
+
+/** A deleted object keeps its name until it is purged. */
+export function refuseDeletedName<V>(
+  collection: Collection<V>,
+  kind: ObjectKind,
+  name: string,
+): void {
+  const deleted = collection.deleted.get(name.toLowerCase())
+  if (deleted) throw nameIsDeleted(kind, deleted.entry.name)
 }
 
 export interface Found<V> {

@@ -32,6 +32,16 @@ export interface Operation {
   run(call: Call): Answer | Promise<Answer>
 }
 
+/** One line of a table of operations. */
+export function offer(
+  route: string,
+  operation: string,
+  action: string,
+  run: Operation['run'],
+): Operation {
+  return { route, operation, action, run }
+}
+
 export interface Match {
   readonly operation: Operation
   readonly name: string

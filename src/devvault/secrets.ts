@@ -14,71 +14,26 @@ import {
   showAttributes,
   showTags,
 } from './objects.ts'
-import { type Call, isDated, type Operation } from './operation.ts'
+import { type Call, isDated, type Operation, offer } from './operation.ts'
 import type { SecretVersion } from './state.ts'
 
 /** Recorded: the bundle, lists, the disabled secret, deletion, the refusal of a conversion to PEM. */
 export const secretOperations: readonly Operation[] = [
-  {
-    route: 'GET secrets',
-    operation: 'secrets/list',
-    action: 'secrets/readMetadata/action',
-    run: list,
-  },
-  {
-    route: 'PUT secrets/{name}',
-    operation: 'secrets/set',
-    action: 'secrets/setSecret/action',
-    run: setSecret,
-  },
-  {
-    route: 'GET secrets/{name}/versions',
-    operation: 'secrets/versions',
-    action: 'secrets/readMetadata/action',
-    run: versions,
-  },
-  {
-    route: 'GET secrets/{name}',
-    operation: 'secrets/get',
-    action: 'secrets/getSecret/action',
-    run: get,
-  },
-  {
-    route: 'GET secrets/{name}/{version}',
-    operation: 'secrets/get',
-    action: 'secrets/getSecret/action',
-    run: get,
-  },
-  {
-    route: 'PATCH secrets/{name}',
-    operation: 'secrets/update',
-    action: 'secrets/update/action',
-    run: update,
-  },
-  {
-    route: 'PATCH secrets/{name}/{version}',
-    operation: 'secrets/update',
-    action: 'secrets/update/action',
-    run: update,
-  },
-  {
-    route: 'DELETE secrets/{name}',
-    operation: 'secrets/delete',
-    action: 'secrets/delete',
-    run: removeSecret,
-  },
-  {
-    route: 'GET deletedsecrets/{name}',
-    operation: 'deletedsecrets/get',
-    action: 'secrets/readMetadata/action',
-    run: getDeleted,
-  },
-  {
-    route: 'DELETE deletedsecrets/{name}',
-    operation: 'deletedsecrets/purge',
-    action: 'secrets/purge/action',
-    run: purge,
-  },
+  offer('GET secrets', 'secrets/list', 'secrets/readMetadata/action', list),
+  offer('PUT secrets/{name}', 'secrets/set', 'secrets/setSecret/action', setSecret),
+  offer('GET secrets/{name}/versions', 'secrets/versions', 'secrets/readMetadata/action', versions),
+  offer('GET secrets/{name}', 'secrets/get', 'secrets/getSecret/action', get),
+  offer('GET secrets/{name}/{version}', 'secrets/get', 'secrets/getSecret/action', get),
+  offer('PATCH secrets/{name}', 'secrets/update', 'secrets/update/action', update),
+  offer('PATCH secrets/{name}/{version}', 'secrets/update', 'secrets/update/action', update),
+  offer('DELETE secrets/{name}', 'secrets/delete', 'secrets/delete', removeSecret),
+  offer(
+    'GET deletedsecrets/{name}',
+    'deletedsecrets/get',
+    'secrets/readMetadata/action',
+    getDeleted,
+  ),
+  offer('DELETE deletedsecrets/{name}', 'deletedsecrets/purge', 'secrets/purge/action', purge),
 ]
 
 const valueLimit = 25_600

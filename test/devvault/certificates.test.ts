@@ -187,6 +187,10 @@ test('refuse what does not fit', async () => {
   await keys.createEcKey('taken')
   const taken = await importPem('taken', `${read('ca.key')}${read('ca.pem')}`)
   assert.equal(taken.status, 409)
+  await (await keys.beginDeleteKey('taken', { intervalInMs: 10 })).pollUntilDone()
+  const stillTaken = await importPem('taken', `${read('ca.key')}${read('ca.pem')}`)
+  assert.equal(stillTaken.status, 409)
+  await assert.rejects(certificates.getCertificate('taken'), refusal(404, 'CertificateNotFound'))
 })
 
 test('set, list and disable secrets', async () => {
