@@ -5,7 +5,7 @@ import { isObject, type JsonObject, textAt } from '../json.ts'
 import type { Log } from '../log.ts'
 import { callOf, describeCall, type KubeCall } from './call.ts'
 import { Connection, type Session } from './connection.ts'
-import { type Credentials, credentialSource } from './credentials.ts'
+import { type CredentialSource, type Credentials, credentialSource } from './credentials.ts'
 import { failureFromAnswer, failureFromStatus, failureFromThrown, stoppedBy } from './failure.ts'
 import { LineSplitter } from './line_splitter.ts'
 
@@ -75,6 +75,8 @@ export interface KubeCallResult extends KubeCall {
 export interface KubeClientOptions {
   /** A kubeconfig file; default: the pod's ServiceAccount, else the default kubeconfig. */
   readonly kubeconfig?: string
+  /** Credentials from elsewhere. */
+  readonly source?: CredentialSource
   readonly userAgent: string
   readonly clock: Clock
   readonly log: Log
@@ -84,7 +86,7 @@ export interface KubeClientOptions {
 /** Reads the credentials, and fails when they are unusable; does not call the server. */
 export async function openKubeClient(options: KubeClientOptions): Promise<KubeClient> {
   const { clock, log } = options
-  const source = await credentialSource(options.kubeconfig)
+  const source = options.source ?? (await credentialSource(options.kubeconfig))
   const connection = await Connection.open({ source, clock, log })
   const { credentials } = await connection.session()
   return new HttpKubeClient(options, connection, credentials)
@@ -138,7 +140,8 @@ class HttpKubeClient implements KubeClient {
         method: 'GET',
         path: withQuery(request.path, { ...request.query, watch: true }),
         headers: { accept: 'application/json' },
-        headersTimeout: request.idleTimeoutMs,
+        // The API server sends them at once, before it has anything to tell.
+        headersTimeout: Math.min(request.idleTimeoutMs, watchHeadersMs),
         bodyTimeout: request.idleTimeoutMs,
         signal,
       }),
@@ -262,4 +265,5 @@ function isEventType(type: string | undefined): type is WatchEvent['type'] {
 }
 
 const defaultTimeoutMs = 30_000
+const watchHeadersMs = 15_000
 const maxLineBytes = 16 * 1024 * 1024

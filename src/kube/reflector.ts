@@ -297,8 +297,10 @@ const defaultIdleTimeoutMs = 75_000
 const defaultListTimeoutMs = 30_000
 // 5 to 10 minutes, so that many watches do not end together.
 const watchSeconds = 450
-const healthyMs = 10_000
-const listFloorMs = 1_000
+// A watch that lived for this long was well, though nothing happened.
+const healthyMs = 2_000
+// "At most one a second", with room for timers that come a little early.
+const listFloorMs = 1_050
 const endFloorMs = 1_000
 const burstFloorMs = 100
 const sliceMs = 10
