@@ -46,6 +46,12 @@ export function pathOf({ intermediates, root }: Authority): readonly Certificate
   return [...intermediates, root]
 }
 
+/** How many CAs may stand below the authority, one under the other. */
+export function pathLengthLeft(authority: Authority): number {
+  const path = pathOf(authority)
+  return Math.min(...path.map((ca, i) => roomBelow(ca, path.slice(0, i))))
+}
+
 function readAuthority({ certificate, pool, algorithm, now }: AuthorityInput): Authority {
   if (isEmptyName(certificate.subject)) {
     refuse('ca-subject-empty', 'the CA certificate has an empty subject; an issuer needs a name')
@@ -88,16 +94,21 @@ function checkIsCa(ca: Certificate): void {
   }
 }
 
-/** pathLenConstraint counts the CAs below that are not self-issued (RFC 5280 §4.2.1.9). */
 function checkPathLength(ca: Certificate, below: readonly Certificate[]): void {
-  const limit = ca.extensions.basicConstraints?.pathLength
-  const count = below.filter((one) => !sameBytes(one.issuer, one.subject)).length
-  if (limit !== undefined && count > limit) {
+  const left = roomBelow(ca, below)
+  if (left < 0) {
+    const limit = ca.extensions.basicConstraints?.pathLength
     refuse(
       'ca-path-length',
-      `${show(ca)} allows ${limit} CAs below it (pathLenConstraint); the chain has ${count}`,
+      `${show(ca)} allows ${limit} CAs below it (pathLenConstraint); the chain has more`,
     )
   }
+}
+
+/** pathLenConstraint counts the CAs below that are not self-issued (RFC 5280 §4.2.1.9). */
+function roomBelow(ca: Certificate, below: readonly Certificate[]): number {
+  const limit = ca.extensions.basicConstraints?.pathLength ?? Number.POSITIVE_INFINITY
+  return limit - below.filter((one) => !sameBytes(one.issuer, one.subject)).length
 }
 
 function checkValidity(ca: Certificate, now: number): void {

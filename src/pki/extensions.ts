@@ -2,6 +2,7 @@ import { type Element, readDer, tags } from './der.ts'
 import { expectTag, Fields, readOid, readSmallInteger } from './der_fields.ts'
 import { type GeneralName, readGeneralNames } from './general_names.ts'
 import { type KeyUsage, readKeyUsage } from './key_usage.ts'
+import { type NameConstraints, readNameConstraints } from './name_constraints.ts'
 import { oid } from './oids.ts'
 import { refuse } from './refusal.ts'
 
@@ -27,6 +28,7 @@ export interface Extensions {
   /** OIDs of key purposes. */
   readonly extendedKeyUsage: readonly string[] | undefined
   readonly subjectAltName: readonly GeneralName[] | undefined
+  readonly nameConstraints: NameConstraints | undefined
   readonly subjectKeyIdentifier: Uint8Array | undefined
   readonly authorityKeyIdentifier: Uint8Array | undefined
 }
@@ -62,6 +64,7 @@ function readExtensionList(all: readonly Extension[]): Extensions {
     keyUsage: value(oid.keyUsage, readKeyUsage),
     extendedKeyUsage: value(oid.extKeyUsage, readPurposes),
     subjectAltName: value(oid.subjectAltName, readGeneralNames),
+    nameConstraints: value(oid.nameConstraints, readNameConstraints),
     subjectKeyIdentifier: value(oid.subjectKeyIdentifier, readSubjectKeyIdentifier),
     authorityKeyIdentifier: value(oid.authorityKeyIdentifier, readAuthorityKeyIdentifier),
   }

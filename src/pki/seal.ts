@@ -2,6 +2,7 @@ import { sameBytes, unsigned } from './bytes.ts'
 import { type Certificate, parseCertificate } from './certificate.ts'
 import { sequence, unsignedInteger } from './der_writer.ts'
 import { curves } from './elliptic_curves.ts'
+import { encodeAuthorityInfoAccess, encodeCrlDistributionPoints } from './information_urls.ts'
 import { nameText } from './names.ts'
 import { oid } from './oids.ts'
 import { encodePem } from './pem.ts'
@@ -86,7 +87,9 @@ function readBack(der: Uint8Array): Certificate {
 function checkSame(certificate: Certificate, decision: CertificateDecision): void {
   const { authority } = decision
   const { extensions } = certificate
-  const subjectAltName = extensions.all.find((one) => one.oid === oid.subjectAltName)
+  const { urls } = decision
+  const extension = (id: string) => extensions.all.find((one) => one.oid === id)
+  const subjectAltName = extension(oid.subjectAltName)
   const same: Readonly<Record<string, boolean>> = {
     serialNumber: sameBytes(certificate.serialNumber, decision.serialNumber),
     signature: sameBytes(certificate.signatureAlgorithm, authority.algorithm.identifier),
@@ -95,7 +98,9 @@ function checkSame(certificate: Certificate, decision: CertificateDecision): voi
     notAfter: certificate.notAfter === decision.notAfter,
     subject: sameBytes(certificate.subject, decision.subject),
     subjectPublicKeyInfo: sameBytes(certificate.key.spki, decision.key.spki),
-    basicConstraints: extensions.basicConstraints?.ca === false,
+    cA: extensions.basicConstraints?.ca === decision.basicConstraints.ca,
+    pathLenConstraint:
+      extensions.basicConstraints?.pathLength === decision.basicConstraints.pathLength,
     keyUsage: (extensions.keyUsage ?? 0) === decision.keyUsage,
     extKeyUsage: String(extensions.extendedKeyUsage ?? []) === String(decision.purposes),
     subjectAltName: sameOctets(subjectAltName?.value, decision.subjectAltName?.value),
@@ -107,6 +112,14 @@ function checkSame(certificate: Certificate, decision: CertificateDecision): voi
     authorityKeyIdentifier: sameOctets(
       extensions.authorityKeyIdentifier,
       decision.authorityKeyIdentifier,
+    ),
+    crlDistributionPoints: sameOctets(
+      extension(oid.crlDistributionPoints)?.value,
+      encodeCrlDistributionPoints(urls),
+    ),
+    authorityInfoAccess: sameOctets(
+      extension(oid.authorityInfoAccess)?.value,
+      encodeAuthorityInfoAccess(urls),
     ),
   }
   const different = Object.keys(same).filter((field) => !same[field])

@@ -9,6 +9,8 @@ import {
   time,
   unsignedInteger,
 } from './der_writer.ts'
+import type { BasicConstraints } from './extensions.ts'
+import { encodeAuthorityInfoAccess, encodeCrlDistributionPoints } from './information_urls.ts'
 import { encodeKeyUsage } from './key_usage.ts'
 import { oid } from './oids.ts'
 import { digest, type SignatureAlgorithm } from './signature_algorithms.ts'
@@ -51,8 +53,7 @@ export function assembleCertificate(tbs: TbsCertificate, signature: Uint8Array):
 /** In one fixed order. */
 function* encodeExtensions(decision: CertificateDecision): Generator<Uint8Array> {
   const { keyUsage, purposes, subjectAltName } = decision
-  // Critical and empty, as cert-manager's own CA issuer writes it: cA is FALSE by default.
-  yield extension(oid.basicConstraints, true, sequence())
+  yield extension(oid.basicConstraints, true, encodeBasicConstraints(decision.basicConstraints))
   if (keyUsage !== 0) yield extension(oid.keyUsage, true, encodeKeyUsage(keyUsage))
   if (purposes.length > 0) {
     // RFC 3161 §2.3 wants it critical for time stamping.
@@ -65,6 +66,17 @@ function* encodeExtensions(decision: CertificateDecision): Generator<Uint8Array>
   yield extension(oid.subjectKeyIdentifier, false, octetString(decision.subjectKeyIdentifier))
   const authorityKey = sequence(implicit(0, decision.authorityKeyIdentifier))
   yield extension(oid.authorityKeyIdentifier, false, authorityKey)
+  const points = encodeCrlDistributionPoints(decision.urls)
+  if (points !== undefined) yield extension(oid.crlDistributionPoints, false, points)
+  const access = encodeAuthorityInfoAccess(decision.urls)
+  if (access !== undefined) yield extension(oid.authorityInfoAccess, false, access)
+}
+
+/** Empty for a leaf, as cert-manager's own CA issuer writes it: FALSE is cA's default. */
+function encodeBasicConstraints({ ca, pathLength }: BasicConstraints): Uint8Array {
+  if (!ca) return sequence()
+  if (pathLength === undefined) return sequence(derTrue)
+  return sequence(derTrue, unsignedInteger(Uint8Array.of(pathLength)))
 }
 
 function extension(id: string, critical: boolean, value: Uint8Array): Uint8Array {

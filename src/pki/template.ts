@@ -1,7 +1,11 @@
 import type { Authority } from './authority.ts'
 import { sameBytes } from './bytes.ts'
+import { type CaLimits, chooseBasicConstraints } from './ca_request.ts'
 import type { CertificateSigningRequest } from './csr.ts'
-import { generalNameText, nameKinds } from './general_names.ts'
+import type { BasicConstraints } from './extensions.ts'
+import type { NameKind } from './general_names.ts'
+import { checkIdentity } from './identity.ts'
+import { type InformationUrls, noInformationUrls } from './information_urls.ts'
 import type { KeyUsage } from './key_usage.ts'
 import { isEmptyName } from './names.ts'
 import { oid } from './oids.ts'
@@ -24,6 +28,7 @@ export interface CertificateDecision {
   /** Name, DER, as in the request. */
   readonly subject: Uint8Array
   readonly key: SubjectKey
+  readonly basicConstraints: BasicConstraints
   /** 0: no keyUsage extension. */
   readonly keyUsage: KeyUsage
   /** OIDs of key purposes; none: no extKeyUsage extension. */
@@ -32,6 +37,7 @@ export interface CertificateDecision {
   readonly subjectAltName: { readonly critical: boolean; readonly value: Uint8Array } | undefined
   readonly subjectKeyIdentifier: Uint8Array
   readonly authorityKeyIdentifier: Uint8Array
+  readonly urls: InformationUrls
   /** What was asked for and is not given as asked, one sentence each. */
   readonly notes: readonly string[]
 }
@@ -45,13 +51,19 @@ export interface IssuanceRequest {
 }
 
 /** The bounds an issuer sets. */
-export type Limits = ValidityLimits
+export interface Limits extends ValidityLimits {
+  /** Kinds of alternative names that are given; DNS names alone when left out. */
+  readonly nameKinds?: readonly NameKind[] | undefined
+  /** CAs are given within these; none when left out. */
+  readonly ca?: CaLimits | undefined
+}
 
 export interface DecisionInput {
   readonly csr: CertificateSigningRequest
   readonly request: IssuanceRequest
   readonly limits: Limits
   readonly authority: Authority
+  readonly urls?: InformationUrls | undefined
   /** Milliseconds since the Unix epoch. */
   readonly now: number
   /** `serialLength` octets from a cryptographic generator. */
@@ -67,8 +79,8 @@ export function decide(input: DecisionInput): Parsed<CertificateDecision> {
 
 function makeDecision(input: DecisionInput): CertificateDecision {
   const { csr, request, limits, authority, now, serialBytes } = input
-  checkIsCa(csr, request)
-  checkIdentity(csr)
+  const basicConstraints = chooseBasicConstraints(csr, request.isCA, limits.ca, authority)
+  checkIdentity(csr, limits.nameKinds ?? ['dns'], authority)
   if (sameBytes(csr.key.spki, authority.certificate.key.spki)) {
     refuse('subject-key-is-ca-key', 'the request is for the key of the CA itself; make a new key')
   }
@@ -82,45 +94,14 @@ function makeDecision(input: DecisionInput): CertificateDecision {
     notAfter: validity.notAfter,
     subject: csr.subject,
     key: csr.key,
+    basicConstraints,
     keyUsage: usages.keyUsage,
     purposes: usages.purposes,
     subjectAltName: subjectAltNameOf(csr),
     subjectKeyIdentifier: keyIdentifier(csr.key),
     authorityKeyIdentifier: authorityKeyIdentifierOf(authority),
+    urls: input.urls ?? noInformationUrls,
     notes: [...csr.droppedExtensions.map(droppedNote), ...usages.notes, ...validity.notes],
-  }
-}
-
-function checkIsCa({ extensions }: CertificateSigningRequest, { isCA }: IssuanceRequest): void {
-  const inCsr = extensions.basicConstraints?.ca
-  if (inCsr !== undefined && inCsr !== isCA) {
-    refuse(
-      'is-ca-contradiction',
-      `the CSR says isCA ${inCsr} (basicConstraints) and the CertificateRequest says isCA ${isCA}; make them the same`,
-    )
-  }
-  if (isCA) {
-    refuse(
-      'is-ca-refused',
-      'this issuer does not answer requests with isCA: true yet; ask for a certificate without isCA',
-    )
-  }
-}
-
-function checkIdentity({ subject, extensions }: CertificateSigningRequest): void {
-  const names = extensions.subjectAltName ?? []
-  if (names.length === 0 && isEmptyName(subject)) {
-    refuse(
-      'identity-missing',
-      'the CSR has neither a subject nor alternative names; ask for a name',
-    )
-  }
-  const closed = names.find((name) => name.kind !== 'dns')
-  if (closed !== undefined) {
-    refuse(
-      'san-kind',
-      `${generalNameText(closed)}: this issuer gives certificates for DNS names only; leave out each ${nameKinds[closed.kind]}`,
-    )
   }
 }
 

@@ -17,7 +17,7 @@ export interface DecidedUsages extends Usages {
   readonly notes: readonly string[]
 }
 
-/** The usages of a leaf: those asked for, as far as the key can serve them. */
+/** The usages asked for, as far as the key can serve them and, for a CA, as far as CAs have them. */
 export function checkUsages(
   csr: CertificateSigningRequest,
   request: { readonly usages: readonly string[]; readonly isCA: boolean },
@@ -25,13 +25,16 @@ export function checkUsages(
 ): DecidedUsages {
   const asked = readUsages(request.usages, request.isCA)
   checkAgreement(csr, asked)
-  checkForLeaf(asked)
+  checkSense(asked, request.isCA)
   checkNesting(asked.purposes, authority)
 
-  const fit = asked.keyUsage & fitBits[csr.key.kind]
+  const fit = asked.keyUsage & (request.isCA ? caBits : fitBits[csr.key.kind])
   const unfit = asked.keyUsage & ~fit
   if (unfit === 0) return { ...asked, notes: [] }
-  const reason = `${keyUsageText(unfit)} cannot be done with an ${describeKey(csr.key)} key`
+  const whose = request.isCA
+    ? 'is not for CAs'
+    : `cannot be done with an ${describeKey(csr.key)} key`
+  const reason = `${keyUsageText(unfit)} ${whose}`
   if (fit === 0) {
     refuse('usage-unfit-for-key', `usage ${reason}; ask for "digital signature" in its place`)
   }
@@ -61,8 +64,8 @@ function sameSet(a: readonly string[], b: readonly string[]): boolean {
   return a.every((one) => b.includes(one)) && b.every((one) => a.includes(one))
 }
 
-function checkForLeaf({ keyUsage: bits, purposes }: Usages): void {
-  if ((bits & keyUsage.keyCertSign) !== 0) {
+function checkSense({ keyUsage: bits, purposes }: Usages, isCA: boolean): void {
+  if (!isCA && (bits & keyUsage.keyCertSign) !== 0) {
     refuse('usage-unfit-for-leaf', 'usage "cert sign" is for CAs; leave it out')
   }
   const half = bits & (keyUsage.encipherOnly | keyUsage.decipherOnly)
@@ -108,3 +111,6 @@ const fitBits: Readonly<Record<SubjectKey['kind'], KeyUsage>> = {
   // RFC 8410 §5
   ed25519: signatures,
 }
+
+/** RFC 5280 §4.2.1.3 with §4.2.1.9: a CA signs, and does nothing else with its key. */
+const caBits = keyUsage.keyCertSign | keyUsage.cRLSign | keyUsage.digitalSignature

@@ -191,7 +191,12 @@ describe('a CSR is refused', () => {
     [
       'critical name constraints',
       'extension-critical-unknown',
-      { extensions: [san, extension(oid.nameConstraints, sequence(), true)] },
+      {
+        extensions: [
+          san,
+          extension(oid.nameConstraints, sequence(tagged(0xa0, sequence(dnsName('a')))), true),
+        ],
+      },
     ],
     [
       'critical FALSE spelled out',

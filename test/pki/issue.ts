@@ -1,5 +1,6 @@
 import type { Authority } from '../../src/pki/authority.ts'
 import { parseCsr } from '../../src/pki/csr.ts'
+import type { InformationUrls } from '../../src/pki/information_urls.ts'
 import type { Parsed } from '../../src/pki/refusal.ts'
 import { type IssuedCertificate, seal } from '../../src/pki/seal.ts'
 import { encodeTbs } from '../../src/pki/tbs.ts'
@@ -29,6 +30,7 @@ export interface Ask {
   readonly limits?: Partial<Limits>
   readonly now?: number
   readonly serialBytes?: Uint8Array
+  readonly urls?: InformationUrls
 }
 
 export function decideFor(ask: Ask): Parsed<CertificateDecision> {
@@ -37,6 +39,7 @@ export function decideFor(ask: Ask): Parsed<CertificateDecision> {
     request: { isCA: false, usages: serverUsages, ...ask.request },
     limits: { ...limits, ...ask.limits },
     authority: ask.authority,
+    urls: ask.urls,
     now: ask.now ?? now,
     serialBytes: ask.serialBytes ?? new Uint8Array(16).fill(0xa5),
   })

@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 // oxlint-disable-next-line import/no-unassigned-import -- @peculiar/x509 does not load without it
 import 'reflect-metadata'
 import * as peculiar from '@peculiar/x509'
@@ -14,11 +10,9 @@ import { encodePem } from '../../src/pki/pem.ts'
 import { algorithmsFor, type SignatureAlgorithmName } from '../../src/pki/signature_algorithms.ts'
 import { issue } from './issue.ts'
 import { type KeyType, keyOf } from './keys.ts'
-import { type Ca, makeAuthority, makeCa, now } from './make_ca.ts'
+import { type Ca, makeAuthority, makeCa } from './make_ca.ts'
 import { dnsName, makeCsr, makeName, nameAttribute, rdn, subjectAltName } from './make_csr.ts'
-
-const directory = mkdtempSync(join(tmpdir(), 'pki-'))
-after(() => rmSync(directory, { recursive: true }))
+import { opensslVerify } from './openssl.ts'
 
 const caKeys: readonly (readonly [KeyType, readonly SignatureAlgorithmName[]])[] = [
   ['RSA 2048', ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']],
@@ -49,7 +43,7 @@ describe('an issued certificate', () => {
           const root = makeCa({ key: keyOf(type, 'ca') })
           const csr = makeCsr({ key: keyOf(subjectType, 'subject') })
           const issued = issue({ csr, authority: makeAuthority(root, [], name) }, root.key)
-          opensslVerify(issued.chainPem, issued.caPem)
+          opensslVerify(issued)
 
           const certificate = new X509Certificate(issued.pem)
           assert.equal(certificate.subjectAltName, 'DNS:myapp.example.com')
@@ -86,7 +80,7 @@ describe('an issued certificate', () => {
     const above = [lower, upper].map((ca) => encodePem('CERTIFICATE', ca.certificate.der))
     assert.equal(issued.chainPem, issued.pem + above.join(''))
     assert.equal(issued.caPem, encodePem('CERTIFICATE', root.certificate.der))
-    opensslVerify(issued.chainPem, issued.caPem)
+    opensslVerify(issued)
   })
 
   const awkwardNames = {
@@ -111,7 +105,7 @@ describe('an issued certificate', () => {
       const root = makeCa({ subject, key: keyOf('ECDSA P-256', 'ca') })
       const issued = issue({ csr: makeCsr(), authority: makeAuthority(root) }, root.key)
       assert.equal(hex(issued.certificate.issuer), hex(subject))
-      opensslVerify(issued.chainPem, issued.caPem)
+      opensslVerify(issued)
     })
   }
 
@@ -129,27 +123,3 @@ describe('an issued certificate', () => {
     assert.equal(hex(altName?.der ?? new Uint8Array()), hex(names))
   })
 })
-
-/** Fails with OpenSSL's words unless the first certificate of `chain` is a server's under `root`. */
-function opensslVerify(chain: string, root: string): void {
-  const files = { chain: join(directory, 'chain.pem'), root: join(directory, 'root.pem') }
-  writeFileSync(files.chain, chain)
-  writeFileSync(files.root, root)
-  const at = ['-attime', String(now / 1000)]
-  execFileSync(
-    'openssl',
-    [
-      'verify',
-      '-x509_strict',
-      '-purpose',
-      'sslserver',
-      ...at,
-      '-CAfile',
-      files.root,
-      '-untrusted',
-      files.chain,
-      files.chain,
-    ],
-    { stdio: 'pipe' },
-  )
-}

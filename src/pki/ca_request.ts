@@ -1,0 +1,57 @@
+import { type Authority, pathLengthLeft, pathOf } from './authority.ts'
+import { sameBytes } from './bytes.ts'
+import type { CertificateSigningRequest } from './csr.ts'
+import type { BasicConstraints } from './extensions.ts'
+import { isEmptyName, nameText } from './names.ts'
+import { refuse } from './refusal.ts'
+
+/** How deep the CAs may be that an issuer makes. */
+export interface CaLimits {
+  readonly maxPathLength: number
+}
+
+/** basicConstraints of what is asked for; CAs only where the issuer's `limits` allow them. */
+export function chooseBasicConstraints(
+  csr: CertificateSigningRequest,
+  isCA: boolean,
+  limits: CaLimits | undefined,
+  authority: Authority,
+): BasicConstraints {
+  const inCsr = csr.extensions.basicConstraints?.ca
+  if (inCsr !== undefined && inCsr !== isCA) {
+    refuse(
+      'is-ca-contradiction',
+      `the CSR says isCA ${inCsr} (basicConstraints) and the CertificateRequest says isCA ${isCA}; make them the same`,
+    )
+  }
+  if (!isCA) return { ca: false, pathLength: undefined }
+  if (limits === undefined) {
+    return refuse(
+      'is-ca-refused',
+      'this issuer does not answer requests with isCA: true; ask for a certificate without isCA',
+    )
+  }
+  checkSubject(csr.subject, authority)
+  const left = pathLengthLeft(authority)
+  if (left < 1) {
+    const name = nameText(authority.certificate.subject)
+    refuse(
+      'ca-path-length',
+      `no CA may stand below ${name}: the path length of its chain is used up`,
+    )
+  }
+  return { ca: true, pathLength: Math.min(limits.maxPathLength, left - 1) }
+}
+
+/** A CA is found by its name (RFC 5280 §4.1.2.6), so no two of a chain may share one. */
+function checkSubject(subject: Uint8Array, authority: Authority): void {
+  if (isEmptyName(subject)) {
+    refuse('ca-subject', 'a CA needs a subject; set commonName or subject in the Certificate')
+  }
+  if (pathOf(authority).some((ca) => sameBytes(ca.subject, subject))) {
+    refuse(
+      'ca-subject',
+      `${nameText(subject)} is the name of a CA above; choose another commonName or subject`,
+    )
+  }
+}
