@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { Agent, type Dispatcher, ProxyAgent } from 'undici'
 import type { Clock } from '../clock.ts'
 import { issuerErrorFrom } from '../error.ts'
@@ -51,7 +52,7 @@ export class Connection {
 
   /**
    * Reads the credentials again because the server refused those of `used`, or could not be reached
-   * with them. Gives `used` itself when the last reading was under a second ago.
+   * with them. Gives `used` itself when they are the same, or were read under a second ago.
    */
   async renew(used: Session, why: 'refused' | 'unreachable'): Promise<Session> {
     if (this.#session !== used || this.#age() < rereadFloorMs) return this.#session
@@ -84,7 +85,10 @@ export class Connection {
       const credentials = await source.read(fresh)
       const now = fingerprint(credentials)
       if (now === this.#fingerprint) {
-        this.#session = { ...this.#session, credentials }
+        // The same session says that asking again would be in vain.
+        if (!isDeepStrictEqual(credentials.headers, this.#session.credentials.headers)) {
+          this.#session = { ...this.#session, credentials }
+        }
       } else {
         log.info('credentials of the API server changed: opening new connections', {
           source: source.origin,
