@@ -36,7 +36,7 @@ export function parseCertificate(der: Uint8Array): Parsed<Certificate> {
 
 /** Parses a PEM bundle with at least one certificate and nothing but certificates. */
 export function parsePemCertificates(pem: string): Parsed<readonly Certificate[]> {
-  return parsed(() => readCertificatePem(pem).map(readCertificate))
+  return parsed(() => readCertificatePem(pem).map((der) => readCertificate(der)))
 }
 
 /** Parses a PEM that holds exactly one certificate. */
@@ -48,7 +48,8 @@ export function parsePemCertificate(pem: string): Parsed<Certificate> {
   })
 }
 
-function readCertificate(der: Uint8Array): Certificate {
+/** @param known a key that was read before, so that its octets need not be read again */
+export function readCertificate(der: Uint8Array, known?: SubjectKey): Certificate {
   const what = 'the certificate'
   const signed = readSigned(readDer(der, what), what)
 
@@ -68,7 +69,8 @@ function readCertificate(der: Uint8Array): Certificate {
   const notAfter = readTime(validity.required('notAfter'))
   validity.end()
   const subject = body.required('subject')
-  const key = readSubjectKey(body.required('public key'))
+  const spki = body.required('public key')
+  const key = known && sameBytes(known.spki, spki.der) ? known : readSubjectKey(spki)
   const extensions = body.optional(0xa3)
   body.end()
 

@@ -62,11 +62,12 @@ export type Rule =
   | 'duration-too-short'
   | 'duration-too-long'
   | 'ca-expires-too-soon'
-  // After the signature.
+  // Before and after the signature.
   | 'signature-length'
   | 'signature-range'
   | 'signature-wrong-key'
   | 'certificate-differs'
+  | 'lint'
 
 /** `message` says what was seen, what was expected and what to do; it quotes the input. */
 export interface Refusal {

@@ -1,3 +1,4 @@
+import { checkAgrees } from './agreement.ts'
 import type { Authority } from './authority.ts'
 import { sameBytes } from './bytes.ts'
 import { type CaLimits, chooseBasicConstraints } from './ca_request.ts'
@@ -11,6 +12,7 @@ import { isEmptyName } from './names.ts'
 import { oid } from './oids.ts'
 import { type Parsed, parsed, refuse } from './refusal.ts'
 import { keyIdentifier, type SubjectKey } from './subject_key.ts'
+import { assembleCertificate, encodeTbs } from './tbs.ts'
 import { checkUsages } from './usages.ts'
 import { chooseValidity, type ValidityLimits } from './validity.ts'
 
@@ -72,9 +74,16 @@ export interface DecisionInput {
 
 export const serialLength = 16
 
+/** In the place of a signature while there is none. */
+const noSignature = new Uint8Array(1)
+
 /** Decides what certificate answers the request, or why none does. */
 export function decide(input: DecisionInput): Parsed<CertificateDecision> {
-  return parsed(() => makeDecision(input))
+  return parsed(() => {
+    const decision = makeDecision(input)
+    checkAgrees(assembleCertificate(encodeTbs(decision), noSignature), decision)
+    return decision
+  })
 }
 
 function makeDecision(input: DecisionInput): CertificateDecision {
