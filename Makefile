@@ -39,7 +39,8 @@ clean: ## remove what these commands made here; built test tools stay in the use
 # npm writes this file last, so it is missing after an interrupted install.
 $(packages): package-lock.json
 	@command -v npm >/dev/null || { echo 'npm is missing; install Node.js 20 or newer with npm' >&2; exit 1; }
-	npm ci --ignore-scripts
+	@echo '== npm packages, about 30 s'
+	@npm ci --ignore-scripts --loglevel=error
 	@[ -x node_modules/.bin/node ] || { rm -f $@; \
 		echo "Node 24 is packaged for Linux on x64 and arm64; this is $$(uname -sm)" >&2; exit 1; }
 	@touch $@

@@ -56,8 +56,13 @@ export class Scratch {
 
   #onExit(code: number): void {
     if (this.#kept || !existsSync(this.dir)) return
-    if (code === 0) rmSync(this.dir, { recursive: true, force: true })
-    else process.stderr.write(`logs of the ${this.#purpose}: ${this.logs}\n`)
+    try {
+      if (code === 0) rmSync(this.dir, { recursive: true, force: true })
+      else emptyButLogs(this.dir)
+    } catch {
+      // Somebody still writes there; the next run clears it.
+    }
+    if (code !== 0) process.stderr.write(`logs of the ${this.#purpose}: ${this.logs}\n`)
   }
 }
 
