@@ -96,6 +96,21 @@ describe('a certificate that is not what was decided is refused', () => {
   }
 })
 
+describe('a certificate that a lint finds fault with is refused', () => {
+  const good = accepted(decideFor({ csr: makeCsr(), authority: makeAuthority(ec) }))
+  const faults: Readonly<Record<string, Partial<typeof good>>> = {
+    e_ext_key_usage_cert_sign_without_ca: { keyUsage: 1 << 5 },
+    e_serial_number_low_entropy: { serialNumber: Uint8Array.of(1) },
+    e_subject_empty_without_san: { subjectAltName: undefined },
+  }
+  for (const [name, fault] of Object.entries(faults)) {
+    test(`${name}: lint`, () => {
+      const tbs = encodeTbs({ ...good, ...fault })
+      assertRefused(seal(tbs, signedBy(ec.key, tbs)), 'lint', new RegExp(name))
+    })
+  }
+})
+
 describe('ECDSA signatures', () => {
   test('become DER whatever the leading octets of r and s are', () => {
     // About every second r or s needs a 00 in front, and one in 256 begins with 00.
