@@ -3,6 +3,7 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { createCsr } from './authority.ts'
 import { common, type Ground } from './control_plane.ts'
+import { createCrd } from './custom_resources.ts'
 import { at, type Json, listAt, parseJson, textAt } from './json.ts'
 import { freePorts } from './ports.ts'
 import type { ProcessGroup } from './process_group.ts'
@@ -44,7 +45,10 @@ export async function startWebhook(ground: Ground, processes: ProcessGroup): Pro
   return { port, kubeconfig }
 }
 
-/** Registers the webhook, installs CRDs and RBAC, starts the controllers. Returns their metrics' URL. */
+/**
+ * Registers the webhook, installs CRDs and RBAC, starts the controllers. The API server must answer,
+ * but need not be ready. Returns the URL of the controllers' metrics.
+ */
 export async function startCertManager(
   ground: Ground,
   processes: ProcessGroup,
@@ -65,7 +69,7 @@ export async function startCertManager(
   return `http://${metrics}/metrics`
 }
 
-/** Makes the API server ask the webhook. Before the CRDs, since it needs about 2 s to take effect. */
+/** Makes the API server ask the webhook. */
 async function registerWebhook({ admin, authority }: Ground, port: number): Promise<void> {
   const webhookOf = (path: string, rule: object) => ({
     metadata: { name: 'cert-manager-webhook' },
@@ -120,32 +124,9 @@ async function installCertManager({ admin }: Ground, crdFolder: string): Promise
   }
 }
 
-/** Creates a CRD from its YAML and waits until its objects can be listed. */
-export async function createCrd(admin: Ground['admin'], yaml: string): Promise<void> {
-  const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
-  const made = await admin.must('POST', path, yaml, { contentType: 'application/yaml' })
-  const versions = listAt(made, 'spec', 'versions')
-  const collections = versions
-    .filter((version) => at(version, 'served') === true)
-    .map((version) =>
-      [
-        '/apis',
-        textAt(made, 'spec', 'group'),
-        textAt(version, 'name'),
-        textAt(made, 'spec', 'names', 'plural'),
-      ].join('/'),
-    )
-  for (const collection of collections) {
-    await until(
-      `${collection} served`,
-      async () => (await admin.api('GET', `${collection}?limit=1`)).code === 200,
-    )
-  }
-}
-
 /**
- * Waits until a wrong object is refused and a new request gets its identity fields. This also takes
- * the delay of the first write upon itself.
+ * Waits until a wrong object is refused and a new request gets its identity fields. By then the API
+ * server no longer holds writes back.
  */
 async function untilWebhookInEffect({ admin, dir }: Ground): Promise<void> {
   const csr = await createCsr(join(dir, 'pki', 'webhook.key'), '/CN=probe')

@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import type { Answer, CallOptions, Method } from './api_client.ts'
 import { type AuditEvent, readAudit } from './audit.ts'
 import type { Authority } from './authority.ts'
-import { createCrd } from './cert_manager.ts'
 import type { Ground } from './control_plane.ts'
+import { createCrd } from './custom_resources.ts'
 import { type Json, textAt } from './json.ts'
 import { type KubectlOptions, type KubectlResult, runKubectl } from './kubectl.ts'
 import type { ProcessOptions, RunningProcess } from './process.ts'
@@ -90,7 +90,7 @@ export class Cluster {
     return textAt(made, 'metadata', 'name')
   }
 
-  /** Creates a CRD from YAML and waits until it is served. */
+  /** As the option `crds`, but later: the first write of such an object then takes 2 s. */
   createCrd(yaml: string): Promise<void> {
     return createCrd(this.#parts.ground.admin, yaml)
   }

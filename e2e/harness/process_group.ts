@@ -19,6 +19,10 @@ export class ProcessGroup {
     return process
   }
 
+  get isEnding(): boolean {
+    return this.#ending
+  }
+
   /** In the order they were started. */
   get all(): readonly RunningProcess[] {
     return [...this.#members.values()].map(({ process }) => process)

@@ -5,12 +5,14 @@ import { createAuthority } from './authority.ts'
 import { startCertManager, startWebhook } from './cert_manager.ts'
 import { Cluster } from './cluster.ts'
 import { etcd, type Ground, kubeApiServer, kubeControllerManager } from './control_plane.ts'
+import { createCrd } from './custom_resources.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
 import { freePorts, saysPortTaken } from './ports.ts'
 import { ProcessGroup } from './process_group.ts'
 import { seconds } from './progress.ts'
 import { Scratch } from './scratch.ts'
 import { ensureTools, type Tools } from './tools.ts'
+import { GiveUp, until } from './until.ts'
 
 export interface ClusterOptions {
   /** cert-manager's controllers and webhook; `args` go to the controllers. Default true. */
@@ -19,6 +21,8 @@ export interface ClusterOptions {
   readonly controllerManager?: boolean
   /** Keeps what `auditEvents` reads. Default false. */
   readonly audit?: boolean
+  /** YAML of CRDs, one each, created while the cluster starts. */
+  readonly crds?: readonly string[]
   readonly apiServerArgs?: readonly string[]
   /** Default https://kubernetes.default.svc. */
   readonly tokenIssuer?: string
@@ -75,27 +79,36 @@ async function bringUp(
     await processes.start('server', serverOptions)
     steps('kube-apiserver')
   }
-  // The webhook needs no API server to start, and takes a while.
-  const [, hook] = await Promise.all([
-    startControlPlane(),
-    certManager === false ? undefined : startWebhook(ground, processes),
-  ])
+  const installAddOns = async (): Promise<string | undefined> => {
+    // The webhook needs no API server to start, and takes a while.
+    const hook = certManager === false ? undefined : await startWebhook(ground, processes)
+    await untilAnswering(ground, processes)
+    // As early as possible: the API server holds back the first writes of their objects.
+    await Promise.all((options.crds ?? []).map((yaml) => createCrd(ground.admin, yaml)))
+    if (certManager === false || !hook) return undefined
+    const args = certManager === true ? [] : certManager.args
+    return startCertManager(ground, processes, { hook, crds: tools.path('crds'), args })
+  }
+  const [, metricsUrl] = await Promise.all([startControlPlane(), installAddOns()])
+  if (metricsUrl !== undefined) steps('cert-manager')
   if (options.controllerManager) {
     const [port = 0] = await freePorts(1)
     const manager = await ground.kubeconfigFor('kube-controller-manager', managerUser)
     await processes.start('client', kubeControllerManager(ground, manager, port))
     steps('kube-controller-manager')
   }
-  let metricsUrl: string | undefined
-  if (certManager !== false && hook) {
-    const args = certManager === true ? [] : certManager.args
-    const crds = tools.path('crds')
-    metricsUrl = await startCertManager(ground, processes, { hook, crds, args })
-    steps('cert-manager')
-  }
   processes.assertRunning()
   const parts = { ground, scratch, processes, kubeconfig, tokenIssuer, auditLog, metricsUrl }
   return new Cluster(parts)
+}
+
+/** The API server answers some 2 s before it calls itself ready. */
+async function untilAnswering({ admin }: Ground, processes: ProcessGroup): Promise<void> {
+  const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions?limit=1'
+  await until('kube-apiserver answers', async () => {
+    if (processes.isEnding) throw new GiveUp('the cluster is ending')
+    return (await admin.api('GET', path)).code === 200
+  })
 }
 
 const managerUser = '/CN=system:kube-controller-manager'
