@@ -30,14 +30,6 @@ const help = `akv-issuer: a cert-manager issuer for Azure Key Vault.
   akv-issuer help
 `
 
-/** Lifetimes of certificates where the request or an issuer's policy does not say. */
-const limits = {
-  defaultDurationMs: 90 * 86_400_000,
-  minDurationMs: 5 * 60_000,
-  maxDurationMs: 365 * 86_400_000,
-  backdateMs: 30_000,
-}
-
 process.exitCode = await main(process.argv.slice(2))
 
 async function main([command, ...args]: readonly string[]): Promise<number> {
@@ -127,7 +119,6 @@ async function run(flags: RunFlags): Promise<number> {
     clock,
     random,
     log,
-    limits,
     assertLeader,
     notices: new Notices(events),
     concurrency: flags.concurrency,

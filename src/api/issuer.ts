@@ -1,7 +1,17 @@
 import { IssuerError } from '../error.ts'
-import { booleanAt, isObject, type JsonObject, numberAt, objectAt, textAt } from '../json.ts'
+import {
+  booleanAt,
+  isObject,
+  type JsonObject,
+  numberAt,
+  objectAt,
+  textAt,
+  textsAt,
+} from '../json.ts'
+import type { PolicyText } from '../pki/policy.ts'
 import { type Condition, findCondition, parseConditions } from './conditions.ts'
 import type { IssuerKind } from './names.ts'
+import { readPolicy } from './policy.ts'
 
 /** One of our ClusterIssuers or Issuers, as stored. */
 export interface Issuer {
@@ -24,6 +34,7 @@ export interface IssuerSpec {
   /** Absent only on an Issuer: it has no ambient identity by default. */
   readonly identity: IdentitySpec | undefined
   readonly ca: CaSpec
+  readonly policy: PolicyText
   readonly answerUngrouped: boolean
   /** Key Vault calls in flight at once. */
   readonly inFlight: number
@@ -48,6 +59,9 @@ export interface CaSpec {
   readonly certificate: CaCertificateSource
   readonly chain: PemSource | undefined
   readonly signatureAlgorithm: string | undefined
+  readonly crlDistributionPoints: readonly string[]
+  readonly ocspServers: readonly string[]
+  readonly issuingCertificateUrls: readonly string[]
 }
 
 export type CaCertificateSource =
@@ -121,7 +135,11 @@ function parseSpec(spec: JsonObject | undefined, kind: IssuerKind): IssuerSpec |
       certificate,
       chain: parsePemSource(objectAt(ca, 'chain')),
       signatureAlgorithm: textAt(ca, 'signatureAlgorithm'),
+      crlDistributionPoints: textsAt(ca, 'crlDistributionPoints'),
+      ocspServers: textsAt(ca, 'ocspServers'),
+      issuingCertificateUrls: textsAt(ca, 'issuingCertificateUrls'),
     },
+    policy: readPolicy(objectAt(spec, 'policy')),
     answerUngrouped: kind === 'ClusterIssuer' && (booleanAt(spec, 'answerUngrouped') ?? false),
     inFlight: numberAt(objectAt(spec, 'limits'), 'inFlight') ?? 32,
   }

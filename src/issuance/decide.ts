@@ -2,12 +2,9 @@ import { type CertificateRequest, isAnswered } from '../api/certificate_request.
 import type { Condition } from '../api/conditions.ts'
 import type { ErrorCode } from '../error.ts'
 import { parseCsr } from '../pki/csr.ts'
+import { checkPolicy } from '../pki/policy_check.ts'
 import type { Rule } from '../pki/refusal.ts'
-import {
-  type CertificateDecision,
-  decide as decideCertificate,
-  type Limits,
-} from '../pki/template.ts'
+import { type CertificateDecision, decide as decideCertificate } from '../pki/template.ts'
 import type { Claim } from './claim.ts'
 import type { IssuerState, Signer } from './issuer_state.ts'
 
@@ -19,7 +16,8 @@ export interface Snapshot {
   readonly issuer: IssuerState | undefined
   /** The issuer has `answerUngrouped` and no cert-manager.io ClusterIssuer has its name. */
   readonly answersUngrouped: boolean
-  readonly limits: Limits
+  /** Of the request's namespace; only looked at where the issuer's policy selects by labels. */
+  readonly namespaceLabels: Readonly<Record<string, string>>
   /** Milliseconds since the epoch. */
   readonly now: number
   /** Fresh random octets for the serial number. */
@@ -70,23 +68,27 @@ export function decide(snapshot: Snapshot): Outcome {
 
 function decideSigning(snapshot: Snapshot, signer: Signer): Outcome {
   const { request } = snapshot
+  const { isCA, usages, durationMs, namespace } = request
+  const { authority, policy, urls } = signer
   const csr = parseCsr(request.csrPem)
-  if (!csr.ok) return fail('RequestInvalid', csr.refusal.message)
+  if (!csr.ok) return fail(request, 'RequestInvalid', csr.refusal.message)
+  const asker = { namespace, namespaceLabels: snapshot.namespaceLabels, isCA, usages }
+  const allowed = checkPolicy(csr.value, asker, policy)
+  if (!allowed.ok) return fail(request, 'PolicyRefused', allowed.refusal.message)
   const decision = decideCertificate({
     csr: csr.value,
-    request: {
-      isCA: request.isCA,
-      usages: request.usages,
-      ...(request.durationMs === undefined ? {} : { durationMs: request.durationMs }),
-    },
-    limits: snapshot.limits,
-    authority: signer.authority,
+    request: { isCA, usages, durationMs },
+    limits: policy.limits,
+    authority,
+    urls,
     now: snapshot.now,
     serialBytes: snapshot.serialBytes,
   })
   if (decision.ok) return { kind: 'sign', decision: decision.value, signer }
   const { rule, message } = decision.refusal
-  return authorityRules.has(rule) ? wait('IssuerNotReady', message) : fail('PolicyRefused', message)
+  return authorityRules.has(rule)
+    ? wait('IssuerNotReady', message)
+    : fail(request, 'PolicyRefused', message)
 }
 
 /** Refusals that say something of the CA and nothing of the request. */
@@ -109,10 +111,9 @@ function deny(denied: Condition): Outcome {
   return { kind: 'deny', message: `denied by an approver: ${denied.message}` }
 }
 
-function fail(code: ErrorCode, message: string): Outcome {
-  return {
-    kind: 'fail',
-    code,
-    message: `${message}; change the Certificate, then renew it (cmctl renew)`,
-  }
+function fail({ certificate }: CertificateRequest, code: ErrorCode, message: string): Outcome {
+  const next = certificate
+    ? `change Certificate "${certificate.name}", then renew it (cmctl renew)`
+    : 'make a new CertificateRequest'
+  return { kind: 'fail', code, message: `${message}; ${next}` }
 }

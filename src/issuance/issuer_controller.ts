@@ -28,7 +28,10 @@ export interface IssuerControllerOptions {
   readonly onChange: (key: string, issuer: Issuer | undefined) => void
 }
 
-/** A broken issuer is probed this often, besides on each change of it: Azure tells us nothing. */
+/**
+ * A broken issuer is probed at least this often, besides on each change of it: Azure tells us
+ * nothing.
+ */
 const brokenIntervalMs = 60_000
 const probesAtOnce = 4
 
@@ -148,7 +151,10 @@ export class IssuerController {
               kind: 'retry',
               ...(error.retryAfterMs !== undefined && { afterMs: error.retryAfterMs }),
             }
-          : { kind: 'after', ms: jittered(brokenIntervalMs, 0.2, random) }
+          : {
+              kind: 'after',
+              ms: jittered(Math.min(brokenIntervalMs, probeIntervalMs), 0.2, random),
+            }
       return { state, next }
     }
   }
@@ -190,7 +196,7 @@ export class IssuerController {
       issuer: issuerKey(issuer),
       ready: ready.status,
       reason,
-      message,
+      detail: message,
     })
     events.record({
       regarding: { apiVersion: `${group}/${version}`, ...issuer },

@@ -1,5 +1,7 @@
 import type { ErrorCode } from '../error.ts'
 import type { Authority } from '../pki/authority.ts'
+import type { InformationUrls } from '../pki/information_urls.ts'
+import type { Policy } from '../pki/policy.ts'
 import type { ObjectVersion, Vault } from '../vault/vault.ts'
 
 /** What is known of an issuer now. Only a `ready` one has anything to sign with. */
@@ -13,6 +15,9 @@ export type IssuerState =
 /** A CA that was proven: its certificate is fit, and Key Vault signed a test with its key. */
 export interface Signer {
   readonly authority: Authority
+  readonly policy: Policy
+  /** Where validators find the CA's revocations and its own certificate. */
+  readonly urls: InformationUrls
   readonly vault: Vault
   /** Host of the vault: requests of one vault share a lane of the work queue. */
   readonly vaultHost: string

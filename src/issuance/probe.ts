@@ -1,8 +1,10 @@
 import type { IdentitySpec, Issuer, IssuerSpec } from '../api/issuer.ts'
 import { type ErrorCode, IssuerError } from '../error.ts'
 import { checkAuthority } from '../pki/authority.ts'
+import { parseInformationUrls } from '../pki/information_urls.ts'
 import { nameText } from '../pki/names.ts'
-import type { Rule } from '../pki/refusal.ts'
+import { parsePolicy } from '../pki/policy.ts'
+import type { Parsed, Rule } from '../pki/refusal.ts'
 import { digest, signatureAlgorithm, verifyRaw } from '../pki/signature_algorithms.ts'
 import type { Random } from '../random.ts'
 import { parseVaultUrl, type VaultLocation } from '../vault/cloud.ts'
@@ -37,6 +39,8 @@ export async function probeIssuer(
   deps: ProbeDeps,
   signal: AbortSignal,
 ): Promise<Signer> {
+  const policy = valid(parsePolicy(spec.policy))
+  const urls = valid(parseInformationUrls(spec.ca))
   const references = deps.references(issuer)
   const location = parseVaultUrl(spec.vaultUrl, deps.allowedSuffixes)
   const identity = await resolveIdentity(issuer, spec.identity, references, deps, signal)
@@ -58,6 +62,8 @@ export async function probeIssuer(
   }
   const signer: Signer = {
     authority: authority.value,
+    policy,
+    urls,
     vault,
     vaultHost: location.host,
     key,
@@ -65,6 +71,11 @@ export async function probeIssuer(
   }
   await testSignature(signer, deps.random, signal)
   return signer
+}
+
+function valid<T>(parsed: Parsed<T>): T {
+  if (parsed.ok) return parsed.value
+  throw new IssuerError('SpecInvalid', parsed.refusal.message)
 }
 
 const codeByRule: ReadonlyMap<Rule, ErrorCode> = new Map<Rule, ErrorCode>([

@@ -9,11 +9,12 @@ import type { KubeClient } from '../kube/client.ts'
 import { WorkQueue, type WorkResult } from '../kube/work_queue.ts'
 import type { Log } from '../log.ts'
 import type { IssuedCertificate } from '../pki/seal.ts'
-import { type Limits, serialLength } from '../pki/template.ts'
+import { serialLength } from '../pki/template.ts'
 import type { Random } from '../random.ts'
 import { type Claim, claimOf } from './claim.ts'
 import { decide, type Outcome } from './decide.ts'
 import type { IssuerState, Signer } from './issuer_state.ts'
+import { readNamespaceLabels } from './namespace_labels.ts'
 import type { Notices } from './notices.ts'
 import { type Answer, certificateRequestPath, writeAnswer } from './request_status.ts'
 import { signDecision } from './sign.ts'
@@ -24,7 +25,6 @@ export interface RequestControllerOptions {
   readonly random: Random
   readonly log: Log
   readonly notices: Notices
-  readonly limits: Limits
   /** Requests of one vault worked on at once; those waiting for its answer count. */
   readonly concurrency: number
   /** Throws `LeaseLost` when another replica may be at work. */
@@ -147,17 +147,28 @@ export class RequestController {
 
   async #answer(request: CertificateRequest, claim: Claim, signal: AbortSignal) {
     if (this.#kept.get(request.uid)?.published) return done
-    const { clock, random, limits, issuerState, answersUngrouped } = this.#options
+    const { clock, random, issuerState, answersUngrouped } = this.#options
+    const issuer = issuerState(claim.issuer)
     const outcome = decide({
       request,
       claim,
-      issuer: issuerState(claim.issuer),
+      issuer,
       answersUngrouped: answersUngrouped(claim.issuer),
-      limits,
+      namespaceLabels: await this.#labelsFor(request, issuer, signal),
       now: clock.now(),
       serialBytes: random.bytes(serialLength),
     })
     return await this.#carryOut(outcome, request, claim, signal)
+  }
+
+  /** Read live, where the policy needs them: a label given a moment ago counts. */
+  async #labelsFor(
+    { namespace }: CertificateRequest,
+    issuer: IssuerState | undefined,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, string>>> {
+    if (issuer?.kind !== 'ready' || !issuer.signer.policy.needsLabels) return {}
+    return await readNamespaceLabels(this.#options.kube, namespace, signal)
   }
 
   async #carryOut(
@@ -231,7 +242,7 @@ export class RequestController {
       namespace: request.namespace,
       request: request.name,
       reason: answer.reason,
-      message: answer.message,
+      detail: answer.message,
     })
   }
 

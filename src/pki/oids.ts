@@ -34,6 +34,7 @@ export const oid = {
   extensionRequest: '1.2.840.113549.1.9.14',
   microsoftExtensionRequest: '1.3.6.1.4.1.311.2.1.14',
 
+  commonName: '2.5.4.3',
   emailAddress: '1.2.840.113549.1.9.1',
 
   anyExtendedKeyUsage: '2.5.29.37.0',

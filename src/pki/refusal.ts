@@ -62,6 +62,17 @@ export type Rule =
   | 'duration-too-short'
   | 'duration-too-long'
   | 'ca-expires-too-soon'
+  // The issuer's policy.
+  | 'policy-malformed'
+  | 'policy-namespace'
+  | 'policy-key-type'
+  | 'policy-usage'
+  | 'policy-dns'
+  | 'policy-ip'
+  | 'policy-uri'
+  | 'policy-email'
+  | 'policy-other-name'
+  | 'policy-common-name'
   // Before and after the signature.
   | 'signature-length'
   | 'signature-range'

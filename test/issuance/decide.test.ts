@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readPolicy } from '../../src/api/policy.ts'
 import { claimOf } from '../../src/issuance/claim.ts'
 import { decide, type Outcome, type Snapshot } from '../../src/issuance/decide.ts'
 import type { IssuerState, Signer } from '../../src/issuance/issuer_state.ts'
-import { limits } from '../pki/issue.ts'
+import { noInformationUrls } from '../../src/pki/information_urls.ts'
+import { parsePolicy } from '../../src/pki/policy.ts'
 import { day, makeAuthority, makeCa, now } from '../pki/make_ca.ts'
+import { accepted } from '../pki/outcomes.ts'
 import { makeCondition, makeRequest } from './make_request.ts'
 
 const ca = makeCa()
 const signer: Signer = {
   authority: makeAuthority(ca),
+  policy: accepted(parsePolicy(readPolicy(undefined))),
+  urls: noInformationUrls,
   vault: {
     sign: () => Promise.reject(new Error('deciding calls no vault')),
     certificate: () => Promise.reject(new Error('deciding calls no vault')),
@@ -27,6 +32,7 @@ interface Given {
   readonly issuer?: IssuerState | undefined
   readonly answersUngrouped?: boolean
   readonly now?: number
+  readonly labels?: Readonly<Record<string, string>>
 }
 
 function outcomeOf(given: Given): Outcome {
@@ -38,7 +44,7 @@ function outcomeOf(given: Given): Outcome {
     claim,
     issuer: 'issuer' in given ? given.issuer : ready,
     answersUngrouped: given.answersUngrouped ?? false,
-    limits,
+    namespaceLabels: given.labels ?? {},
     now: given.now ?? now,
     serialBytes: new Uint8Array(16).fill(0x11),
   }
@@ -139,8 +145,14 @@ test('what only another request can mend fails, and says how to go on', () => {
     assert(outcome.kind === 'fail', JSON.stringify(outcome))
     assert.equal(outcome.code, code)
     assert.match(outcome.message, words)
-    assert.match(outcome.message, /cmctl renew/)
+    assert.match(
+      outcome.message,
+      /; change Certificate "myapp-cert", then renew it \(cmctl renew\)$/,
+    )
   }
+  const outcome = outcomeOf({ request: { isCA: true, certificate: undefined } })
+  assert(outcome.kind === 'fail', JSON.stringify(outcome))
+  assert.match(outcome.message, /; make a new CertificateRequest$/)
 })
 
 test('a CA about to expire makes requests wait: they are right, and the CA is not', () => {

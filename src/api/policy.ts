@@ -1,0 +1,54 @@
+import { booleanAt, type JsonObject, numberAt, objectAt, textAt, textsAt } from '../json.ts'
+import type { NamespaceSelector, PolicyText } from '../pki/policy.ts'
+import { parseGoDuration } from './duration.ts'
+
+/** What the CRD's defaults say, for issuers stored without them. */
+const defaults = { default: '2160h', min: '5m', max: '8760h', backdate: '30s' } as const
+
+/** Reads `spec.policy`; a missing one is the closed default. */
+export function readPolicy(policy: JsonObject | undefined): PolicyText {
+  const duration = objectAt(policy, 'duration')
+  const isCA = objectAt(policy, 'isCA')
+  const milliseconds = (field: keyof typeof defaults) =>
+    parseGoDuration(textAt(duration, field) ?? defaults[field]) ?? 0
+  return {
+    namespaces: readSelector(objectAt(policy, 'namespaces')),
+    dnsNames: list(policy, 'dnsNames'),
+    ipRanges: list(policy, 'ipRanges'),
+    uris: list(policy, 'uris'),
+    emailDomains: list(policy, 'emailDomains'),
+    otherNames: list(policy, 'otherNames'),
+    usages: list(policy, 'usages'),
+    keyTypes: list(policy, 'keyTypes'),
+    duration: {
+      defaultDurationMs: milliseconds('default'),
+      minDurationMs: milliseconds('min'),
+      maxDurationMs: milliseconds('max'),
+      backdateMs: milliseconds('backdate'),
+    },
+    isCA: booleanAt(isCA, 'allowed')
+      ? {
+          maxPathLen: numberAt(isCA, 'maxPathLen') ?? 0,
+          namespaces: readSelector(objectAt(isCA, 'namespaces')),
+          commonNames: list(isCA, 'commonNames'),
+        }
+      : undefined,
+  }
+}
+
+function readSelector(selector: JsonObject | undefined): NamespaceSelector | undefined {
+  if (selector === undefined) return undefined
+  if (booleanAt(selector, 'all')) return { all: true }
+  const labels = objectAt(selector, 'matchLabels') ?? {}
+  const matchLabels = Object.fromEntries(
+    Object.entries(labels).flatMap(([key, value]) =>
+      typeof value === 'string' ? [[key, value] as const] : [],
+    ),
+  )
+  return { names: textsAt(selector, 'names'), matchLabels }
+}
+
+function list(from: JsonObject | undefined, key: string): readonly string[] | undefined {
+  const values = textsAt(from, key)
+  return values.length === 0 ? undefined : values
+}
