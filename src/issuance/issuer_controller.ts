@@ -9,7 +9,7 @@ import { resourcePath } from '../kube/resource_path.ts'
 import { WorkQueue, type WorkResult } from '../kube/work_queue.ts'
 import type { Log } from '../log.ts'
 import { jittered, type Random } from '../random.ts'
-import type { IssuerState } from './issuer_state.ts'
+import { type IssuerState, isSameSigner } from './issuer_state.ts'
 import { statusToWrite, writeIssuerStatus } from './issuer_status.ts'
 import { type ProbeDeps, probeIssuer } from './probe.ts'
 
@@ -173,12 +173,9 @@ export class IssuerController {
 
   #publish(key: string, issuer: Issuer, state: IssuerState): void {
     const before = this.#states.get(key)
+    if (before !== undefined && isSameState(before, state)) return
     this.#states.set(key, state)
-    const same =
-      before?.kind === state.kind &&
-      (before.kind !== 'not-ready' ||
-        (state.kind === 'not-ready' && before.message === state.message))
-    if (!same) this.#options.onChange(key, issuer)
+    this.#options.onChange(key, issuer)
   }
 
   async #write(
@@ -205,6 +202,12 @@ export class IssuerController {
       note: message,
     })
   }
+}
+
+function isSameState(a: IssuerState, b: IssuerState): boolean {
+  if (a.kind === 'ready') return b.kind === 'ready' && isSameSigner(a.signer, b.signer)
+  if (a.kind === 'not-ready') return b.kind === 'not-ready' && a.message === b.message
+  return a.kind === b.kind
 }
 
 type ReadyState = Extract<IssuerState, { kind: 'ready' }>

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ErrorCode } from '../error.ts'
-import type { Authority } from '../pki/authority.ts'
+import { type Authority, pathOf } from '../pki/authority.ts'
+import type { Certificate } from '../pki/certificate.ts'
 import type { InformationUrls } from '../pki/information_urls.ts'
 import type { Policy } from '../pki/policy.ts'
 import type { ObjectVersion, Vault } from '../vault/vault.ts'
@@ -24,4 +26,23 @@ export interface Signer {
   readonly key: ObjectVersion
   /** `https://contoso.vault.azure.net/keys/ca/<version>`. */
   readonly keyId: string
+}
+
+/**
+ * Whether two proofs found the same. The older one is then kept, so that signatures made with it stay
+ * good: a proof repeated every few minutes is no change.
+ */
+export function isSameSigner(a: Signer, b: Signer): boolean {
+  return (
+    a.vault === b.vault &&
+    a.keyId === b.keyId &&
+    a.authority.algorithm === b.authority.algorithm &&
+    isDeepStrictEqual(a.policy.text, b.policy.text) &&
+    isDeepStrictEqual(a.urls, b.urls) &&
+    isDeepStrictEqual(pathOf(a.authority).map(derOf), pathOf(b.authority).map(derOf))
+  )
+}
+
+function derOf(certificate: Certificate): Uint8Array {
+  return certificate.der
 }

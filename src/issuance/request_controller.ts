@@ -192,7 +192,7 @@ export class RequestController {
         notices.failed(request, outcome.code, outcome.message)
         return done
       case 'sign':
-        await this.#issue(request, outcome, signal)
+        await this.#issue(request, claim, outcome, signal)
         return done
       default:
         return unreachable(outcome)
@@ -201,10 +201,11 @@ export class RequestController {
 
   async #issue(
     request: CertificateRequest,
+    claim: Claim,
     { decision, signer }: Extract<Outcome, { kind: 'sign' }>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { assertLeader, log } = this.#options
+    const { assertLeader, issuerState, log } = this.#options
     let kept = this.#kept.get(request.uid)
     // A signature by an issuer that has changed since is of another decision.
     if (kept?.signer !== signer) {
@@ -213,6 +214,8 @@ export class RequestController {
       kept = { signer, certificate, published: false }
       this.#kept.set(request.uid, kept)
     }
+    // Suspended while Key Vault signed: an incident stops what is on its way, too.
+    if (issuerState(claim.issuer)?.kind !== 'ready') return
     const message = `signed by ${signer.keyId} with ${signer.authority.algorithm.name}`
     await this.#write(request, { reason: 'Issued', message, certificate: kept.certificate }, signal)
     kept.published = true
