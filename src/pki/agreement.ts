@@ -4,55 +4,55 @@ import { encodeAuthorityInfoAccess, encodeCrlDistributionPoints } from './inform
 import { lintCertificate } from './lint.ts'
 import { oid } from './oids.ts'
 import { refuse } from './refusal.ts'
-import type { CertificateDecision } from './template.ts'
+import type { CertificateContents } from './template.ts'
 
 /**
  * Reads a certificate back and refuses it unless it says what was decided and no lint finds fault.
- * Done before the signature with none in it, and after it: what Key Vault signs cannot be unsigned.
+ * Done before the signature with none in it: what Key Vault signs cannot be unsigned.
  */
-export function checkAgrees(der: Uint8Array, decision: CertificateDecision): Certificate {
-  const certificate = readCertificate(der, decision.key)
-  const different = differences(certificate, decision)
+export function checkAgrees(der: Uint8Array, contents: CertificateContents): Certificate {
+  const certificate = readCertificate(der, { key: contents.key })
+  const different = differences(certificate, contents)
   if (different.length > 0) {
     refuse(
       'certificate-differs',
       `the certificate is not what was decided and is not published: ${different.join(', ')}`,
     )
   }
-  const findings = lintCertificate(certificate, decision.authority)
+  const findings = lintCertificate(certificate, contents.authority)
   if (findings.length > 0) {
     refuse('lint', `the certificate would break ${findings.join(', ')} and is not published`)
   }
   return certificate
 }
 
-function differences(certificate: Certificate, decision: CertificateDecision): readonly string[] {
-  const { authority, urls } = decision
+function differences(certificate: Certificate, contents: CertificateContents): readonly string[] {
+  const { authority, urls } = contents
   const { extensions } = certificate
   const extension = (id: string) => extensions.all.find((one) => one.oid === id)
   const subjectAltName = extension(oid.subjectAltName)
   const same: Readonly<Record<string, boolean>> = {
-    serialNumber: sameBytes(certificate.serialNumber, decision.serialNumber),
+    serialNumber: sameBytes(certificate.serialNumber, contents.serialNumber),
     signature: sameBytes(certificate.signatureAlgorithm, authority.algorithm.identifier),
     issuer: sameBytes(certificate.issuer, authority.certificate.subject),
-    notBefore: certificate.notBefore === decision.notBefore,
-    notAfter: certificate.notAfter === decision.notAfter,
-    subject: sameBytes(certificate.subject, decision.subject),
-    subjectPublicKeyInfo: sameBytes(certificate.key.spki, decision.key.spki),
-    cA: extensions.basicConstraints?.ca === decision.basicConstraints.ca,
+    notBefore: certificate.notBefore === contents.notBefore,
+    notAfter: certificate.notAfter === contents.notAfter,
+    subject: sameBytes(certificate.subject, contents.subject),
+    subjectPublicKeyInfo: sameBytes(certificate.key.spki, contents.key.spki),
+    cA: extensions.basicConstraints?.ca === contents.basicConstraints.ca,
     pathLenConstraint:
-      extensions.basicConstraints?.pathLength === decision.basicConstraints.pathLength,
-    keyUsage: (extensions.keyUsage ?? 0) === decision.keyUsage,
-    extKeyUsage: String(extensions.extendedKeyUsage ?? []) === String(decision.purposes),
-    subjectAltName: sameOctets(subjectAltName?.value, decision.subjectAltName?.value),
-    subjectAltNameCritical: subjectAltName?.critical === decision.subjectAltName?.critical,
+      extensions.basicConstraints?.pathLength === contents.basicConstraints.pathLength,
+    keyUsage: (extensions.keyUsage ?? 0) === contents.keyUsage,
+    extKeyUsage: String(extensions.extendedKeyUsage ?? []) === String(contents.purposes),
+    subjectAltName: sameOctets(subjectAltName?.value, contents.subjectAltName?.value),
+    subjectAltNameCritical: subjectAltName?.critical === contents.subjectAltName?.critical,
     subjectKeyIdentifier: sameOctets(
       extensions.subjectKeyIdentifier,
-      decision.subjectKeyIdentifier,
+      contents.subjectKeyIdentifier,
     ),
     authorityKeyIdentifier: sameOctets(
       extensions.authorityKeyIdentifier,
-      decision.authorityKeyIdentifier,
+      contents.authorityKeyIdentifier,
     ),
     crlDistributionPoints: sameOctets(
       extension(oid.crlDistributionPoints)?.value,

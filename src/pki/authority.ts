@@ -4,6 +4,7 @@ import type { Certificate } from './certificate.ts'
 import { readChain } from './chain.ts'
 import { keyUsage } from './key_usage.ts'
 import { isEmptyName, nameText } from './names.ts'
+import { encodePem } from './pem.ts'
 import { type Parsed, parsed, refuse } from './refusal.ts'
 import {
   algorithmsFor,
@@ -22,6 +23,9 @@ export interface Authority {
   /** From the CA itself up to the one below the root; empty for a root that issues itself. */
   readonly intermediates: readonly Certificate[]
   readonly root: Certificate
+  /** `intermediates` and `root` as PEM. */
+  readonly intermediatesPem: string
+  readonly rootPem: string
   readonly publicKey: KeyObject
   readonly algorithm: SignatureAlgorithm
 }
@@ -78,6 +82,8 @@ function readAuthority({ certificate, pool, algorithm, now }: AuthorityInput): A
     certificate,
     intermediates,
     root,
+    intermediatesPem: intermediates.map(({ der }) => encodePem('CERTIFICATE', der)).join(''),
+    rootPem: encodePem('CERTIFICATE', root.der),
     publicKey: certificate.key.publicKey,
     algorithm: chooseAlgorithm(certificate, algorithm),
   }

@@ -1,19 +1,7 @@
-/** Octet strings, compared and joined. Callers' arrays are never changed. */
+/** Octet strings, compared and shown. Callers' arrays are never changed. */
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0
-}
-
-export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0
-  for (const part of parts) length += part.length
-  const joined = new Uint8Array(length)
-  let offset = 0
-  for (const part of parts) {
-    joined.set(part, offset)
-    offset += part.length
-  }
-  return joined
 }
 
 /** Lower-case, two digits an octet. */

@@ -1,5 +1,5 @@
 import { sameBytes } from './bytes.ts'
-import { readDer, tags } from './der.ts'
+import { type Element, readDer, tags } from './der.ts'
 import { explicitly, Fields, readSmallInteger } from './der_fields.ts'
 import { type Extensions, noExtensions, readExtensions } from './extensions.ts'
 import { readName } from './names.ts'
@@ -48,21 +48,40 @@ export function parsePemCertificate(pem: string): Parsed<Certificate> {
   })
 }
 
-/** @param known a key that was read before, so that its octets need not be read again */
-export function readCertificate(der: Uint8Array, known?: SubjectKey): Certificate {
-  const what = 'the certificate'
-  const signed = readSigned(readDer(der, what), what)
+/** What was read before: octets that are the same need not be read again. */
+export interface Known {
+  readonly key?: SubjectKey | undefined
+  /** Its body, that is; the signature may be another. */
+  readonly certificate?: Certificate | undefined
+}
 
-  const body = new Fields(signed.body, what)
+export function readCertificate(der: Uint8Array, known: Known = {}): Certificate {
+  const signed = readSigned(readDer(der, what), what)
+  const same = known.certificate
+  const body =
+    same && sameBytes(same.signed.body.der, signed.body.der)
+      ? same
+      : readBody(signed.body, known.key)
+  if (!sameBytes(body.signatureAlgorithm, signed.algorithm.der)) {
+    refuse('algorithm-mismatch', `${what} names one signature algorithm inside, another outside`)
+  }
+  const selfIssued = sameBytes(body.issuer, body.subject)
+  const selfSigned = selfIssued && verifySignature(signed, body.key) === 'valid'
+  return { ...body, der, signed, selfSigned }
+}
+
+const what = 'the certificate'
+
+type Body = Omit<Certificate, 'der' | 'signed' | 'selfSigned'>
+
+function readBody(element: Element, known: SubjectKey | undefined): Body {
+  const body = new Fields(element, what)
   const version = body.optional(0xa0)
   if (version === undefined || readSmallInteger(explicitly(version, 'version'), 'version') !== 2) {
     refuse('version', `${what} is not of version 3`)
   }
   const serialNumber = body.required('serialNumber', tags.integer).content
   const signatureAlgorithm = body.required('signature', tags.sequence).der
-  if (!sameBytes(signatureAlgorithm, signed.algorithm.der)) {
-    refuse('algorithm-mismatch', `${what} names one signature algorithm inside, another outside`)
-  }
   const issuer = body.required('issuer')
   const validity = new Fields(body.required('validity'), `the validity of ${what}`)
   const notBefore = readTime(validity.required('notBefore'))
@@ -76,10 +95,7 @@ export function readCertificate(der: Uint8Array, known?: SubjectKey): Certificat
 
   readName(issuer, `the issuer of ${what}`)
   readName(subject, `the subject of ${what}`)
-  const selfIssued = sameBytes(issuer.der, subject.der)
   return {
-    der,
-    signed,
     serialNumber,
     signatureAlgorithm,
     issuer: issuer.der,
@@ -88,6 +104,5 @@ export function readCertificate(der: Uint8Array, known?: SubjectKey): Certificat
     notAfter,
     key,
     extensions: extensions ? readExtensions(explicitly(extensions, what), what) : noExtensions,
-    selfSigned: selfIssued && verifySignature(signed, key) === 'valid',
   }
 }

@@ -1,11 +1,21 @@
-import { concatBytes } from './bytes.ts'
 import { tags } from './der.ts'
+import { oid } from './oids.ts'
 
 /** One element with the given tag around `parts`. */
 export function tagged(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
-  return concatBytes([Uint8Array.of(tag, ...lengthOctets(length)), ...parts])
+  const lengthSize = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x1_0000 ? 2 : 3
+  const element = new Uint8Array(2 + lengthSize + length)
+  element[0] = tag
+  element[1] = lengthSize === 0 ? length : 0x80 | lengthSize
+  let offset = 2
+  for (let i = lengthSize - 1; i >= 0; i -= 1, offset += 1) element[offset] = length >> (8 * i)
+  for (const part of parts) {
+    element.set(part, offset)
+    offset += part.length
+  }
+  return element
 }
 
 export function sequence(...parts: readonly Uint8Array[]): Uint8Array {
@@ -44,6 +54,14 @@ export const derNull = tagged(tags.null)
 
 /** An OBJECT IDENTIFIER from its dotted form. */
 export function objectIdentifier(dotted: string): Uint8Array {
+  return knownIdentifiers.get(dotted) ?? encodeIdentifier(dotted)
+}
+
+const knownIdentifiers: ReadonlyMap<string, Uint8Array> = new Map(
+  Object.values(oid).map((dotted) => [dotted, encodeIdentifier(dotted)]),
+)
+
+function encodeIdentifier(dotted: string): Uint8Array {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number)
   return tagged(tags.oid, Uint8Array.from([first * 40 + second, ...rest].flatMap(base128)))
 }
@@ -57,13 +75,6 @@ export function time(ms: number): Uint8Array {
   const generalized = text >= '2050'
   const tag = generalized ? tags.generalizedTime : tags.utcTime
   return tagged(tag, Buffer.from(generalized ? text : text.slice(2), 'latin1'))
-}
-
-function lengthOctets(length: number): readonly number[] {
-  if (length < 0x80) return [length]
-  const octets: number[] = []
-  for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256)
-  return [0x80 | octets.length, ...octets]
 }
 
 function base128(arc: number): number[] {

@@ -1,6 +1,5 @@
-import { checkAgrees } from './agreement.ts'
-import { unsigned } from './bytes.ts'
-import type { Certificate } from './certificate.ts'
+import { sameBytes, unsigned } from './bytes.ts'
+import { type Certificate, readCertificate } from './certificate.ts'
 import { sequence, unsignedInteger } from './der_writer.ts'
 import { curves } from './elliptic_curves.ts'
 import { nameText } from './names.ts'
@@ -32,9 +31,14 @@ export interface IssuedCertificate {
  */
 export function seal(tbs: TbsCertificate, rawSignature: Uint8Array): Parsed<IssuedCertificate> {
   return parsed(() => {
-    const { authority } = tbs.decision
-    const der = assembleCertificate(tbs, signatureOctets(tbs, rawSignature))
-    const certificate = checkAgrees(der, tbs.decision)
+    const { authority, draft } = tbs.decision
+    const signature = signatureOctets(tbs, rawSignature)
+    const der = assembleCertificate(tbs.der, tbs.algorithm, signature)
+    const certificate = readCertificate(der, { certificate: draft })
+    // The draft agreed with the decision and passed the lints; these read nothing outside its body.
+    if (!sameBytes(certificate.signed.body.der, draft.signed.body.der)) {
+      refuse('certificate-differs', 'the signed octets are not those decided; nothing is published')
+    }
     if (verifySignature(certificate.signed, authority.certificate.key) !== 'valid') {
       const name = nameText(authority.certificate.subject)
       refuse(
@@ -43,10 +47,8 @@ export function seal(tbs: TbsCertificate, rawSignature: Uint8Array): Parsed<Issu
       )
     }
     const pem = encodePem('CERTIFICATE', der)
-    const intermediates = authority.intermediates.map((ca) => encodePem('CERTIFICATE', ca.der))
-    const chainPem = [pem, ...intermediates].join('')
-    const caPem = encodePem('CERTIFICATE', authority.root.der)
-    return { [sealed]: true, certificate, der, pem, chainPem, caPem }
+    const chainPem = pem + authority.intermediatesPem
+    return { [sealed]: true, certificate, der, pem, chainPem, caPem: authority.rootPem }
   })
 }
 

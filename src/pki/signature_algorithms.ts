@@ -1,4 +1,4 @@
-import { constants, createHash, type KeyObject, verify } from 'node:crypto'
+import { constants, type KeyObject, hash as oneShotHash, verify } from 'node:crypto'
 import { derNull, explicit, objectIdentifier, sequence, unsignedInteger } from './der_writer.ts'
 import type { Curve } from './elliptic_curves.ts'
 import { oid } from './oids.ts'
@@ -63,7 +63,7 @@ export function algorithmsFor(key: SubjectKey): readonly SignatureAlgorithm[] {
 
 /** What Key Vault is asked to sign for `data`. */
 export function digest(algorithm: SignatureAlgorithm, data: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash(algorithm.hash).update(data).digest())
+  return new Uint8Array(oneShotHash(algorithm.hash, data, 'buffer'))
 }
 
 /** Whether Key Vault's signature (r‖s for ECDSA) over the digest of `data` is by `publicKey`. */
@@ -75,9 +75,8 @@ export function verifyRaw(
 ): boolean {
   const keyType = algorithm.scheme === 'ecdsa' ? 'ec' : 'rsa'
   if (publicKey.asymmetricKeyType !== keyType) return false
-  const { hash } = algorithm
   const options = { key: publicKey, dsaEncoding: 'ieee-p1363', ...paddingOf(algorithm) } as const
-  return verify(hash, data, options, rawSignature)
+  return verify(algorithm.hash, data, options, rawSignature)
 }
 
 /** The options `node:crypto` needs beside the hash to verify a signature of this scheme. */

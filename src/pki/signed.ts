@@ -48,14 +48,16 @@ export function verifySignature(
   const method = methods.get(hex(algorithm.der))
   if (method === undefined) return 'unsupported'
   if (method.kind !== key.kind) return 'invalid'
-  const options = { key: key.publicKey, dsaEncoding: 'der', ...method.padding } as const
-  return verify(method.hash, body.der, options, signature) ? 'valid' : 'invalid'
+  // The key alone where its defaults do: telling options from a key takes Node 24 as long as RSA.
+  const input = method.padding ? { key: key.publicKey, ...method.padding } : key.publicKey
+  return verify(method.hash, body.der, input, signature) ? 'valid' : 'invalid'
 }
 
 interface Method {
   readonly kind: SubjectKey['kind']
   readonly hash: string | null
-  readonly padding: ReturnType<typeof paddingOf>
+  /** None: what node:crypto does by default, which is PKCS #1, and for ECDSA the DER of r and s. */
+  readonly padding: ReturnType<typeof paddingOf> | undefined
 }
 
 /** By the hex of the whole AlgorithmIdentifier: parameters we have not thought of match nothing. */
@@ -66,7 +68,7 @@ const methods: ReadonlyMap<string, Method> = new Map(
 function* signatureMethods(): Generator<readonly [Uint8Array, Method]> {
   for (const algorithm of Object.values(signatureAlgorithms)) {
     const { hash, digestLength, scheme, identifier } = algorithm
-    const padding = paddingOf(algorithm)
+    const padding = scheme === 'pss' ? paddingOf(algorithm) : undefined
     const method = { kind: scheme === 'ecdsa' ? 'ec' : 'rsa', hash, padding } as const
     yield [identifier, method]
     if (scheme === 'pkcs1') {
@@ -79,6 +81,6 @@ function* signatureMethods(): Generator<readonly [Uint8Array, Method]> {
       yield [pssIdentifier(oid[hash], digestLength, [false, false]), method]
     }
   }
-  const ed25519 = { kind: 'ed25519', hash: null, padding: {} } as const
+  const ed25519 = { kind: 'ed25519', hash: null, padding: undefined } as const
   yield [sequence(objectIdentifier(oid.ed25519)), ed25519]
 }

@@ -1,9 +1,10 @@
-import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
+import { createPublicKey, hash, type KeyObject } from 'node:crypto'
 import { unsigned } from './bytes.ts'
 import { type Element, readDer, tags } from './der.ts'
 import { Fields, readBitOctets, readOid } from './der_fields.ts'
 import { type Curve, type CurveParameters, curves, isOnCurve } from './elliptic_curves.ts'
 import { oid } from './oids.ts'
+import { encodePem } from './pem.ts'
 import { type Parsed, parsed, refuse } from './refusal.ts'
 
 interface AnySubjectKey {
@@ -68,7 +69,7 @@ export function describeKey(key: SubjectKey): string {
 
 /** SHA-1 of the key's octets: method 1 of RFC 5280 §4.2.1.2, an identifier and not a protection. */
 export function keyIdentifier(key: SubjectKey): Uint8Array {
-  return new Uint8Array(createHash('sha1').update(key.keyOctets).digest())
+  return new Uint8Array(hash('sha1', key.keyOctets, 'buffer'))
 }
 
 interface UnreadKey {
@@ -155,10 +156,12 @@ function readCurve(curveOid: string): CurveParameters {
   )
 }
 
-/** Only for an element whose every field has been read and found canonical. */
+/**
+ * Only for an element whose every field has been read and found canonical. As PEM, which costs half:
+ * Node 24 tries whether an options object is a key by exceptions that it catches.
+ */
 function published({ der }: Element): Pick<AnySubjectKey, 'spki' | 'publicKey'> {
-  const input = { key: Buffer.from(der), format: 'der', type: 'spki' } as const
-  return { spki: der, publicKey: createPublicKey(input) }
+  return { spki: der, publicKey: createPublicKey(encodePem('PUBLIC KEY', der)) }
 }
 
 function bitLength(octets: Uint8Array): number {

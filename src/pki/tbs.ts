@@ -14,7 +14,7 @@ import { encodeAuthorityInfoAccess, encodeCrlDistributionPoints } from './inform
 import { encodeKeyUsage } from './key_usage.ts'
 import { oid } from './oids.ts'
 import { digest, type SignatureAlgorithm } from './signature_algorithms.ts'
-import type { CertificateDecision } from './template.ts'
+import type { CertificateContents, CertificateDecision } from './template.ts'
 
 const encoded: unique symbol = Symbol('made by encodeTbs')
 
@@ -28,32 +28,41 @@ export interface TbsCertificate {
   readonly algorithm: SignatureAlgorithm
 }
 
-/** The DER of RFC 5280 §4.1.2; names, key and alternative names are the octets that were sent. */
+/** What Key Vault is asked to sign: the octets that `decide` read back and checked. */
 export function encodeTbs(decision: CertificateDecision): TbsCertificate {
-  const { authority, serialNumber, notBefore, notAfter, subject, key } = decision
-  const { algorithm } = authority
-  const der = sequence(
+  const { algorithm } = decision.authority
+  const { der } = decision.draft.signed.body
+  return { [encoded]: true, decision, der, digest: digest(algorithm, der), algorithm }
+}
+
+/** The DER of RFC 5280 §4.1.2; names, key and alternative names are the octets that were sent. */
+export function encodeBody(contents: CertificateContents): Uint8Array {
+  const { authority, serialNumber, notBefore, notAfter, subject, key } = contents
+  return sequence(
     explicit(0, unsignedInteger(Uint8Array.of(2))),
     unsignedInteger(serialNumber),
-    algorithm.identifier,
+    authority.algorithm.identifier,
     authority.certificate.subject,
     sequence(time(notBefore), time(notAfter)),
     subject,
     key.spki,
-    explicit(3, sequence(...encodeExtensions(decision))),
+    explicit(3, sequence(...encodeExtensions(contents))),
   )
-  return { [encoded]: true, decision, der, digest: digest(algorithm, der), algorithm }
 }
 
 /** Signature as X.509 holds it, not as Key Vault gives it. */
-export function assembleCertificate(tbs: TbsCertificate, signature: Uint8Array): Uint8Array {
-  return sequence(tbs.der, tbs.algorithm.identifier, bitString(signature))
+export function assembleCertificate(
+  body: Uint8Array,
+  algorithm: SignatureAlgorithm,
+  signature: Uint8Array,
+): Uint8Array {
+  return sequence(body, algorithm.identifier, bitString(signature))
 }
 
 /** In one fixed order. */
-function* encodeExtensions(decision: CertificateDecision): Generator<Uint8Array> {
-  const { keyUsage, purposes, subjectAltName } = decision
-  yield extension(oid.basicConstraints, true, encodeBasicConstraints(decision.basicConstraints))
+function* encodeExtensions(contents: CertificateContents): Generator<Uint8Array> {
+  const { keyUsage, purposes, subjectAltName } = contents
+  yield extension(oid.basicConstraints, true, encodeBasicConstraints(contents.basicConstraints))
   if (keyUsage !== 0) yield extension(oid.keyUsage, true, encodeKeyUsage(keyUsage))
   if (purposes.length > 0) {
     // RFC 3161 §2.3 wants it critical for time stamping.
@@ -63,12 +72,12 @@ function* encodeExtensions(decision: CertificateDecision): Generator<Uint8Array>
   if (subjectAltName !== undefined) {
     yield extension(oid.subjectAltName, subjectAltName.critical, subjectAltName.value)
   }
-  yield extension(oid.subjectKeyIdentifier, false, octetString(decision.subjectKeyIdentifier))
-  const authorityKey = sequence(implicit(0, decision.authorityKeyIdentifier))
+  yield extension(oid.subjectKeyIdentifier, false, octetString(contents.subjectKeyIdentifier))
+  const authorityKey = sequence(implicit(0, contents.authorityKeyIdentifier))
   yield extension(oid.authorityKeyIdentifier, false, authorityKey)
-  const points = encodeCrlDistributionPoints(decision.urls)
+  const points = encodeCrlDistributionPoints(contents.urls)
   if (points !== undefined) yield extension(oid.crlDistributionPoints, false, points)
-  const access = encodeAuthorityInfoAccess(decision.urls)
+  const access = encodeAuthorityInfoAccess(contents.urls)
   if (access !== undefined) yield extension(oid.authorityInfoAccess, false, access)
 }
 

@@ -2,6 +2,7 @@ import { checkAgrees } from './agreement.ts'
 import type { Authority } from './authority.ts'
 import { sameBytes } from './bytes.ts'
 import { type CaLimits, chooseBasicConstraints } from './ca_request.ts'
+import type { Certificate } from './certificate.ts'
 import type { CertificateSigningRequest } from './csr.ts'
 import type { BasicConstraints } from './extensions.ts'
 import type { NameKind } from './general_names.ts'
@@ -12,15 +13,21 @@ import { isEmptyName } from './names.ts'
 import { oid } from './oids.ts'
 import { type Parsed, parsed, refuse } from './refusal.ts'
 import { keyIdentifier, type SubjectKey } from './subject_key.ts'
-import { assembleCertificate, encodeTbs } from './tbs.ts'
+import { assembleCertificate, encodeBody } from './tbs.ts'
 import { checkUsages } from './usages.ts'
 import { chooseValidity, type ValidityLimits } from './validity.ts'
 
 const decided: unique symbol = Symbol('made by decide')
 
-/** Everything that a certificate will say. Only `decide` makes one. */
-export interface CertificateDecision {
+/** A certificate that may be signed. Only `decide` makes one. */
+export interface CertificateDecision extends CertificateContents {
   readonly [decided]: true
+  /** The certificate with no signature in it, read back and found to say the rest of the decision. */
+  readonly draft: Certificate
+}
+
+/** Everything that a certificate will say. */
+export interface CertificateContents {
   readonly authority: Authority
   /** Content octets of the INTEGER. */
   readonly serialNumber: Uint8Array
@@ -80,13 +87,14 @@ const noSignature = new Uint8Array(1)
 /** Decides what certificate answers the request, or why none does. */
 export function decide(input: DecisionInput): Parsed<CertificateDecision> {
   return parsed(() => {
-    const decision = makeDecision(input)
-    checkAgrees(assembleCertificate(encodeTbs(decision), noSignature), decision)
-    return decision
+    const contents = chooseContents(input)
+    const { algorithm } = contents.authority
+    const der = assembleCertificate(encodeBody(contents), algorithm, noSignature)
+    return { ...contents, [decided]: true, draft: checkAgrees(der, contents) }
   })
 }
 
-function makeDecision(input: DecisionInput): CertificateDecision {
+function chooseContents(input: DecisionInput): CertificateContents {
   const { csr, request, limits, authority, now, serialBytes } = input
   const basicConstraints = chooseBasicConstraints(csr, request.isCA, limits.ca, authority)
   checkIdentity(csr, limits.nameKinds ?? ['dns'], authority)
@@ -96,7 +104,6 @@ function makeDecision(input: DecisionInput): CertificateDecision {
   const usages = checkUsages(csr, request, authority)
   const validity = chooseValidity(request.durationMs, limits, authority, now)
   return {
-    [decided]: true,
     authority,
     serialNumber: serialNumberFrom(serialBytes),
     notBefore: validity.notBefore,

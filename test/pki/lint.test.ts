@@ -5,7 +5,7 @@ import { explicit, objectIdentifier, octetString, sequence } from '../../src/pki
 import { keyUsage } from '../../src/pki/key_usage.ts'
 import { lintCertificate } from '../../src/pki/lint.ts'
 import { oid } from '../../src/pki/oids.ts'
-import { assembleCertificate, encodeTbs } from '../../src/pki/tbs.ts'
+import { assembleCertificate, encodeBody } from '../../src/pki/tbs.ts'
 import { decideFor } from './issue.ts'
 import { type CaParts, day, makeAuthority, makeCa, now } from './make_ca.ts'
 import { dnsName, extension, makeCsr, makeName, subjectAltName } from './make_csr.ts'
@@ -20,8 +20,9 @@ type Change = Partial<typeof decision>
 
 /** What the lints find in the certificate of a decision that was changed after it was made. */
 function findings(change: Change): readonly string[] {
-  const tbs = encodeTbs({ ...decision, ...change })
-  const certificate = accepted(parseCertificate(assembleCertificate(tbs, new Uint8Array(1))))
+  const body = encodeBody({ ...decision, ...change })
+  const der = assembleCertificate(body, authority.algorithm, new Uint8Array(1))
+  const certificate = accepted(parseCertificate(der))
   return lintCertificate(certificate, authority)
 }
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { checkAgrees } from '../../src/pki/agreement.ts'
 import { hex } from '../../src/pki/bytes.ts'
+import { parsed } from '../../src/pki/refusal.ts'
 import { seal } from '../../src/pki/seal.ts'
 import {
   algorithmsFor,
@@ -8,7 +10,13 @@ import {
   signatureAlgorithms,
   verifyRaw,
 } from '../../src/pki/signature_algorithms.ts'
-import { encodeTbs, type TbsCertificate } from '../../src/pki/tbs.ts'
+import {
+  assembleCertificate,
+  encodeBody,
+  encodeTbs,
+  type TbsCertificate,
+} from '../../src/pki/tbs.ts'
+import type { CertificateContents } from '../../src/pki/template.ts'
 import { decideFor, issue } from './issue.ts'
 import { type KeyPair, keyOf, vaultSign } from './keys.ts'
 import { makeAuthority, makeCa } from './make_ca.ts'
@@ -20,6 +28,11 @@ const rsa = makeCa({ name: 'RSA Root', key: keyOf('RSA 2048') })
 
 function tbsOf(ca: typeof ec): TbsCertificate {
   return encodeTbs(accepted(decideFor({ csr: makeCsr(), authority: makeAuthority(ca) })))
+}
+
+function unsigned(contents: CertificateContents): Uint8Array {
+  const { algorithm } = contents.authority
+  return assembleCertificate(encodeBody(contents), algorithm, new Uint8Array(1))
 }
 
 function signedBy(key: KeyPair, tbs: TbsCertificate): Uint8Array {
@@ -88,12 +101,19 @@ describe('a certificate that is not what was decided is refused', () => {
     authorityKeyIdentifier: { authorityKeyIdentifier: new Uint8Array(20) },
   }
   for (const [field, change] of Object.entries(changes)) {
-    test(field, () => {
-      const tbs = encodeTbs({ ...decision, ...change })
-      const outcome = seal({ ...tbs, decision }, signedBy(ec.key, tbs))
+    test(`in ${field}: certificate-differs`, () => {
+      const outcome = parsed(() => checkAgrees(unsigned({ ...decision, ...change }), decision))
       assertRefused(outcome, 'certificate-differs', new RegExp(`: .*${field}`))
     })
   }
+
+  test('in the octets that were signed: certificate-differs', () => {
+    const serialBytes = new Uint8Array(16).fill(7)
+    const other = accepted(decideFor({ csr, authority: decision.authority, serialBytes }))
+    const tbs = { ...encodeTbs(other), decision }
+    const outcome = seal(tbs, signedBy(ec.key, tbs))
+    assertRefused(outcome, 'certificate-differs', /signed octets/)
+  })
 })
 
 describe('a certificate that a lint finds fault with is refused', () => {
@@ -105,8 +125,9 @@ describe('a certificate that a lint finds fault with is refused', () => {
   }
   for (const [name, fault] of Object.entries(faults)) {
     test(`${name}: lint`, () => {
-      const tbs = encodeTbs({ ...good, ...fault })
-      assertRefused(seal(tbs, signedBy(ec.key, tbs)), 'lint', new RegExp(name))
+      const contents = { ...good, ...fault }
+      const outcome = parsed(() => checkAgrees(unsigned(contents), contents))
+      assertRefused(outcome, 'lint', new RegExp(name))
     })
   }
 })
