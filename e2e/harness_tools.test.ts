@@ -17,10 +17,15 @@ describe('building the tools', () => {
   })
   after(() => rmSync(folder, { recursive: true }))
 
-  /** With a PATH of one folder, which holds nothing but perhaps a stand-in for Go. */
-  function build(go: string | undefined, cache: string): { status: number | null; stderr: string } {
+  /** With a PATH of one folder, which holds nothing but these stand-ins, shell scripts. */
+  function build(
+    programs: Readonly<Record<string, string>>,
+    cache: string,
+  ): { status: number | null; stderr: string } {
     const path = mkdtempSync(join(folder, 'path-'))
-    if (go !== undefined) writeFileSync(join(path, 'go'), go, { mode: 0o755 })
+    for (const [name, lines] of Object.entries(programs)) {
+      writeFileSync(join(path, name), `#!/bin/sh\n${lines}\n`, { mode: 0o755 })
+    }
     const { status, stderr } = spawnSync(process.execPath, [join(harness, 'build_tools.ts')], {
       env: { PATH: path, HOME: folder, XDG_CACHE_HOME: cache },
       encoding: 'utf8',
@@ -28,12 +33,12 @@ describe('building the tools', () => {
     return { status, stderr }
   }
 
-  test('needs no Go when the cache is warm', () => {
-    assert.deepEqual(build(undefined, join(cacheRoot, '..')), { status: 0, stderr: '' })
+  test('needs no Go and no Python when the cache is warm', () => {
+    assert.deepEqual(build({}, join(cacheRoot, '..')), { status: 0, stderr: '' })
   })
 
   test('says what to do when Go is missing', () => {
-    const { status, stderr } = build(undefined, join(folder, 'empty'))
+    const { status, stderr } = build({}, join(folder, 'empty'))
     assert.equal(status, 1)
     assert.match(
       stderr,
@@ -42,21 +47,32 @@ describe('building the tools', () => {
   })
 
   test('says what was found when Go is too old', () => {
-    const { status, stderr } = build('#!/bin/sh\necho go1.25.11\n', join(folder, 'empty'))
+    const { status, stderr } = build({ go: 'echo go1.25.11' }, join(folder, 'empty'))
     assert.equal(status, 1)
     assert.match(stderr, /^the Go in PATH is go1\.25\.11\.\n.+ needs Go 1\.26\.0 or newer/)
   })
 
-  test('shows the end of the log when a build fails', () => {
-    const go = [
-      '#!/bin/sh',
+  const goWithoutNetwork = () =>
+    [
       'case "$*" in',
       '  "env GOVERSION") echo go1.26.0 ;;',
       `  env*) echo '{"GOCACHE": "${folder}", "GOMODCACHE": "${folder}"}' ;;`,
       '  *) echo "no such host" >&2; exit 1 ;;',
       'esac',
     ].join('\n')
-    const { status, stderr } = build(go, join(folder, 'empty'))
+
+  test('says what to do when Python cannot make environments', () => {
+    const python3 = `echo "ModuleNotFoundError: No module named 'ensurepip'" >&2; exit 1`
+    const { status, stderr } = build({ go: goWithoutNetwork(), python3 }, join(folder, 'empty'))
+    assert.equal(status, 1)
+    assert.match(
+      stderr,
+      /^python3 -m venv does not work here: .+ No module named 'ensurepip'\n.+ Python 3\.10 or newer .+ apt-get install python3-venv\n$/,
+    )
+  })
+
+  test('shows the end of the log when a build fails', () => {
+    const { status, stderr } = build({ go: goWithoutNetwork(), python3: '' }, join(folder, 'empty'))
     assert.equal(status, 1)
     assert.match(stderr, /etcd \(kubernetes v1\.36\.4\) failed after/)
     assert.match(

@@ -1,8 +1,8 @@
-// Builds what the end-to-end tests need from Go modules: node e2e/harness/build_tools.ts
-import { ensureTools } from './tools.ts'
+// Builds what the end-to-end tests need: node e2e/harness/build_tools.ts
+import { ensureAll } from './tools.ts'
 
 try {
-  await ensureTools()
+  await ensureAll()
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 1

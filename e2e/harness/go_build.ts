@@ -68,7 +68,7 @@ async function buildProgram(
   out: NodeJS.WriteStream,
 ): Promise<void> {
   const start = performance.now()
-  const title = `${program.file} (${basename(module.versionOf)} ${requiredVersion(module)})`
+  const title = `${program.file} (${nameOf(module.versionOf)} ${requiredVersion(module)})`
   const logFile = join(cacheRoot, 'tools', 'log', `${program.file}.log`)
   rmSync(logFile, { force: true })
   const build = await startProcess({
@@ -97,6 +97,11 @@ async function buildProgram(
   progress.done(
     `  built ${title} in ${took}, ${megabytes(statSync(target).size)}${downloads(build.output())}`,
   )
+}
+
+/** Without the major version that Go puts at the end of a module's path. */
+function nameOf(modulePath: string): string {
+  return basename(modulePath.replace(/\/v\d+$/, ''))
 }
 
 function downloads(log: string): string {

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 
 /** A Go module under e2e/tools and the programs built from it. */
 export interface ToolModule {
-  readonly name: 'kube' | 'certmanager'
+  readonly name: 'kube' | 'certmanager' | 'validators'
   readonly programs: readonly { readonly file: string; readonly package: string }[]
   /** Whose version in go.mod the programs show as their own. */
   readonly versionOf: string
@@ -18,7 +18,8 @@ export interface ToolModule {
 
 const componentVersion = 'k8s.io/component-base/version'
 
-export const toolModules: readonly ToolModule[] = [
+/** What a cluster is made of. */
+export const clusterModules: readonly ToolModule[] = [
   {
     name: 'kube',
     programs: [
@@ -50,6 +51,18 @@ export const toolModules: readonly ToolModule[] = [
     diskBytes: 3e9,
   },
 ]
+
+/** What judges certificates. */
+export const validatorModule: ToolModule = {
+  name: 'validators',
+  programs: [
+    { file: 'verify', package: './verify' },
+    { file: 'zlint', package: './zlint' },
+  ],
+  versionOf: 'github.com/zmap/zlint/v3',
+  linkerFlags: () => [],
+  diskBytes: 1e9,
+}
 
 export const buildFlags = ['-trimpath', '-buildvcs=false', '-mod=readonly'] as const
 
