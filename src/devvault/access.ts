@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
-import { authorityHost, vaultResource } from './entra.ts'
+import { vaultResource } from './entra.ts'
+import { authorityHost } from './entra_metadata.ts'
 import { vaultError } from './errors.ts'
 import type { Refusal } from './http.ts'
 import type { Identity } from './identities.ts'
@@ -52,6 +53,7 @@ export function callerOf(
       clientId: String(appid),
       objectId: String(token.claims.oid),
       secrets: [],
+      certificates: [],
       federation: [],
       permissions: [],
     }

@@ -1,4 +1,5 @@
 import { IssuerError } from '../error.ts'
+import type { BehaviourSettings } from './behaviour.ts'
 import type { Control, Latency } from './control.ts'
 import { parseFault } from './faults.ts'
 import { type Answer, isJson, type Json } from './http.ts'
@@ -14,7 +15,9 @@ import type { QuotaSettings } from './quota.ts'
  *     DELETE /counters             forgets both
  *     GET    /latency  PUT         {"keys/sign": 20, "*": 5}: milliseconds
  *     GET    /faults   POST DELETE  see `Fault`
- *     GET    /quota    PUT         {"enabled": true, "share": 0.01, "retryAfterSeconds": 2}
+ *     GET    /quota    PUT         {"enabled": true, "share": 0.01, "smooth": true, "retryAfterSeconds": 2}
+ *     GET    /clock    PUT         {"now": "2027-01-01T00:00:00Z"} or {"advance": 86400000}
+ *     GET    /behaviour  PUT       see `BehaviourSettings`
  *     GET    /identities  PUT      see `IdentityInput`
  *     POST   /federation           {"clientId", "issuer", "subject", "audience", "jwks"}
  *     *      /vaults/{vault}/...   any operation of the data plane, without a token
@@ -61,6 +64,16 @@ const routes: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['DELETE /faults', (control) => control.faults.clear()],
   ['GET /quota', (control) => control.quota.settings],
   ['PUT /quota', (control, body) => control.quota.set(parseQuota(body))],
+  ['GET /clock', (control) => ({ now: new Date(control.clock.now()).toISOString() })],
+  [
+    'PUT /clock',
+    (control, body) => {
+      moveClock(control, body)
+      return { now: new Date(control.clock.now()).toISOString() }
+    },
+  ],
+  ['GET /behaviour', (control) => control.behaviour.settings],
+  ['PUT /behaviour', (control, body) => control.behaviour.set(parseBehaviour(body))],
   ['GET /identities', (control) => ({ identities: control.identities().map(withoutSecrets) })],
   [
     'PUT /identities',
@@ -86,14 +99,50 @@ export function parseLatency(value: unknown): Latency {
 }
 
 function parseQuota(value: unknown): QuotaSettings {
-  const { enabled, share, retryAfterSeconds } = jsonObject(value, 'quota')
+  const { enabled, share, smooth, retryAfterSeconds } = jsonObject(value, 'quota')
   if (typeof enabled !== 'boolean') {
     throw new IssuerError('SpecInvalid', 'quota.enabled must be true or false')
   }
   return {
     enabled,
     ...(typeof share === 'number' && share > 0 && { share }),
+    ...(smooth === true && { smooth }),
     ...(typeof retryAfterSeconds === 'number' && { retryAfterSeconds }),
+  }
+}
+
+function moveClock(control: Control, value: unknown): void {
+  const { now, advance } = jsonObject(value, 'the clock')
+  const time = typeof now === 'string' ? Date.parse(now) : Number.NaN
+  if (!Number.isNaN(time) && advance === undefined) {
+    control.clock.set(time)
+  } else if (typeof advance === 'number' && Number.isFinite(advance) && now === undefined) {
+    control.clock.advance(advance)
+  } else {
+    throw new IssuerError(
+      'SpecInvalid',
+      'expected {"now": "2027-01-01T00:00:00Z"} or {"advance": milliseconds}',
+    )
+  }
+}
+
+function parseBehaviour(value: unknown): Partial<BehaviourSettings> {
+  const json = jsonObject(value, 'behaviour')
+  const failure = json.creationFailure
+  const ms = (name: string) => {
+    const given = json[name]
+    if (given === undefined || (typeof given === 'number' && given >= 0)) return given
+    throw new IssuerError('SpecInvalid', `behaviour.${name} must be milliseconds`)
+  }
+  const creationMs = ms('creationMs')
+  const deletionMs = ms('deletionMs')
+  return {
+    ...(creationMs !== undefined && { creationMs }),
+    ...(deletionMs !== undefined && { deletionMs }),
+    honourCancellation: json.honourCancellation === true,
+    ...(isJson(failure) && {
+      creationFailure: { code: String(failure.code), message: String(failure.message) },
+    }),
   }
 }
 

@@ -1,7 +1,8 @@
 import type { JsonWebKey, X509Certificate } from 'node:crypto'
-import { type Element, elements } from './der.ts'
-import { rsaSize } from './keys.ts'
-import type { CertificatePolicy } from './state.ts'
+import { children, elements } from './der.ts'
+import { keyUsageNames } from './extensions.ts'
+import { rsaSize } from './key_kinds.ts'
+import type { AlternativeNames, CertificatePolicy } from './state.ts'
 
 /**
  * The policy that Key Vault writes for an imported certificate: taken from the certificate, issuer
@@ -14,14 +15,13 @@ export function policyOf(
   settings: { readonly exportable: boolean; readonly contentType: string },
 ): CertificatePolicy {
   const sans = alternativeNames(leaf.subjectAltName)
+  const { exportable } = settings
+  const crv = jwk.crv ?? ''
   return {
-    key_props: {
-      exportable: settings.exportable,
-      kty: jwk.kty,
-      ...(jwk.kty === 'EC'
-        ? { key_size: Number(jwk.crv?.slice(2)), reuse_key: false, crv: jwk.crv }
-        : { key_size: rsaSize(jwk), reuse_key: false }),
-    },
+    key_props:
+      jwk.kty === 'EC'
+        ? { exportable, kty: 'EC', key_size: Number(crv.slice(2)), reuse_key: false, crv }
+        : { exportable, kty: 'RSA', key_size: rsaSize(jwk), reuse_key: false },
     secret_props: { contentType: settings.contentType },
     x509_props: {
       subject: subjectText(leaf.subject),
@@ -39,8 +39,7 @@ export function policyOf(
 }
 
 /** The operations of a key that serves a certificate (about-certificates, key usage table). */
-export function keyOpsOf(leaf: X509Certificate, all: readonly string[]): readonly string[] {
-  const usages = keyUsages(leaf)
+export function keyOpsOf(usages: readonly string[], all: readonly string[]): readonly string[] {
   if (usages.length === 0) return all
   const operations = new Set(usages.flatMap((usage) => operationsByUsage.get(usage) ?? []))
   return all.filter((operation) => operations.has(operation))
@@ -55,25 +54,12 @@ const operationsByUsage = new Map<string, readonly string[]>([
   ['dataEncipherment', ['encrypt', 'decrypt']],
 ])
 
-/** Bit names of KeyUsage (RFC 5280, 4.2.1.3), from bit 0 on, as Key Vault writes them. */
-const usageNames = [
-  'digitalSignature',
-  'nonRepudiation',
-  'keyEncipherment',
-  'dataEncipherment',
-  'keyAgreement',
-  'keyCertSign',
-  'cRLSign',
-  'encipherOnly',
-  'decipherOnly',
-]
-
 /** node:crypto shows the extended usages as `keyUsage` and hides the plain ones. */
 function keyUsages(leaf: X509Certificate): readonly string[] {
   const bits = extensionValue(leaf.raw, '551d0f')
   const string = bits && elements(bits)?.[0]
   if (string?.tag !== 0x03) return []
-  return usageNames.filter((_name, index) => {
+  return keyUsageNames.filter((_name, index) => {
     const byte = string.content[1 + (index >> 3)] ?? 0
     return ((byte >> (7 - (index & 7))) & 1) === 1
   })
@@ -90,10 +76,6 @@ function extensionValue(certificate: Uint8Array, oidHex: string): Uint8Array | u
   return undefined
 }
 
-function children(element: Element | undefined): readonly Element[] {
-  return (element && elements(element.content)) ?? []
-}
-
 /** Windows' way of writing a name: last part first, `S` for the state (recorded). */
 function subjectText(subject: string | undefined): string {
   const parts = (subject ?? '').split('\n').filter((part) => part !== '')
@@ -103,7 +85,7 @@ function subjectText(subject: string | undefined): string {
     .join(', ')
 }
 
-function alternativeNames(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
+function alternativeNames(text: string | undefined): AlternativeNames | undefined {
   if (text === undefined) return undefined
   const byKind = (prefix: string) =>
     text

@@ -1,5 +1,6 @@
 import { IssuerError } from '../error.ts'
 import type { Random } from '../random.ts'
+import type { Behaviour } from './behaviour.ts'
 import type { DataPlane } from './data_plane.ts'
 import type { Faults } from './faults.ts'
 import type { Answer } from './http.ts'
@@ -13,6 +14,7 @@ import {
 import type { Journal } from './journal.ts'
 import { newVersionId } from './objects.ts'
 import type { Quota } from './quota.ts'
+import type { SettableClock } from './settable_clock.ts'
 import type { State } from './state.ts'
 
 /** Milliseconds by operation (`keys/sign`), class (`keys`, `entra`) or `*`; the closest one counts. */
@@ -23,13 +25,22 @@ export class Control {
   readonly journal: Journal
   readonly faults: Faults
   readonly quota: Quota
+  readonly behaviour: Behaviour
+  /** What vaults go by; renewals and the ends of pending operations follow it. */
+  readonly clock: SettableClock
   latency: Latency = {}
   readonly #state: State
   readonly #dataPlane: DataPlane
   readonly #random: Random
 
   constructor(
-    parts: { journal: Journal; faults: Faults; quota: Quota },
+    parts: {
+      readonly journal: Journal
+      readonly faults: Faults
+      readonly quota: Quota
+      readonly behaviour: Behaviour
+      readonly clock: SettableClock
+    },
     state: State,
     dataPlane: DataPlane,
     random: Random,
@@ -37,6 +48,8 @@ export class Control {
     this.journal = parts.journal
     this.faults = parts.faults
     this.quota = parts.quota
+    this.behaviour = parts.behaviour
+    this.clock = parts.clock
     this.#state = state
     this.#dataPlane = dataPlane
     this.#random = random
@@ -79,19 +92,20 @@ export class Control {
 
   /**
    * A data plane request without token, permission, quota, fault or count, such as
-   * `('contoso', 'POST', 'keys/ca/create', {kty: 'EC'})`.
+   * `('contoso', 'POST', 'keys/ca/create', {kty: 'EC'})`; the path may end in a query.
    */
   async manage(vault: string, method: string, path: string, body?: unknown): Promise<Answer> {
     const found = this.#state.vaults.get(vault.toLowerCase())
     if (found === undefined) {
       throw new IssuerError('SpecInvalid', `there is no vault named "${vault}"`)
     }
+    const [plain = '', query = ''] = path.split('?')
     return await this.#dataPlane.serveUnchecked({
       vault: found,
       origin: `https://${found.name}.vault.azure.net`,
       method,
-      path: path.split('/'),
-      query: new URLSearchParams(),
+      path: plain.split('/'),
+      query: new URLSearchParams(query),
       authorization: undefined,
       body: JSON.stringify(body ?? {}),
     })

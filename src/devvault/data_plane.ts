@@ -1,14 +1,17 @@
 import type { Clock } from '../clock.ts'
 import type { Random } from '../random.ts'
 import { callerOf } from './access.ts'
+import type { Behaviour } from './behaviour.ts'
 import { certificateOperations } from './certificates.ts'
 import { badParameter, forbiddenByRbac, region, throttled, vaultError } from './errors.ts'
 import { type Answer, isJson, type Json, Refusal } from './http.ts'
 import { actionPrefix, type Identity, isAllowed } from './identities.ts'
 import { keyOperations } from './keys.ts'
+import { Lifecycle } from './lifecycle.ts'
 import { type Call, type Match, match } from './operation.ts'
-import { type Quota, quotaClassOf } from './quota.ts'
+import { chargeOf, type Quota } from './quota.ts'
 import { secretOperations } from './secrets.ts'
+import type { SettableClock } from './settable_clock.ts'
 import type { State, VaultState } from './state.ts'
 import type { TokenSigner } from './tokens.ts'
 
@@ -34,19 +37,27 @@ const operations = [...keyOperations, ...certificateOperations, ...secretOperati
 /** Stable versions of the data plane; previews are refused. */
 const apiVersions = new Set(['7.4', '7.5', '7.6', '2025-07-01', '2026-04-01'])
 
-export class DataPlane {
-  readonly #state: State
-  readonly #signer: TokenSigner
-  readonly #quota: Quota
-  readonly #clock: Clock
-  readonly #random: Random
+export interface DataPlaneParts {
+  readonly state: State
+  readonly signer: TokenSigner
+  readonly quota: Quota
+  readonly behaviour: Behaviour
+  /** The machine's, for tokens and quotas. */
+  readonly clock: Clock
+  /** For everything that vaults hold. */
+  readonly vaultClock: SettableClock
+  readonly random: Random
+  /** Resolves when what is answered is also on the disk. */
+  saved(): Promise<void>
+}
 
-  constructor(state: State, signer: TokenSigner, quota: Quota, clock: Clock, random: Random) {
-    this.#state = state
-    this.#signer = signer
-    this.#quota = quota
-    this.#clock = clock
-    this.#random = random
+export class DataPlane {
+  readonly #parts: DataPlaneParts
+  readonly #lifecycle: Lifecycle
+
+  constructor(parts: DataPlaneParts) {
+    this.#parts = parts
+    this.#lifecycle = new Lifecycle(parts.behaviour, parts.random)
   }
 
   asked(request: VaultRequest): Asked {
@@ -58,7 +69,8 @@ export class DataPlane {
 
   /** Throws the 401 challenge. Comes before anything else is looked at (recorded). */
   authenticate(request: VaultRequest): Identity {
-    return callerOf(request.authorization, this.#state, this.#signer, this.#clock)
+    const { state, signer, clock } = this.#parts
+    return callerOf(request.authorization, state, signer, clock)
   }
 
   /** Everything after authentication. */
@@ -72,20 +84,21 @@ export class DataPlane {
       throw forbiddenByRbac({
         clientId: identity.clientId,
         objectId: identity.objectId,
-        tenantId: this.#state.tenantId,
+        tenantId: this.#parts.state.tenantId,
         action: `${actionPrefix}${action}`,
         vault: request.vault.name,
         object,
       })
     }
-    this.#meter(request.vault, found)
-    return await this.#run(request, found, apiVersion)
+    const body = parseBody(request)
+    this.#meter(request.vault, found, body)
+    return await this.#run(request, found, apiVersion, body)
   }
 
   /** For the admin API: the same operations without token, permission or quota. */
   async serveUnchecked(request: VaultRequest): Promise<Answer> {
     try {
-      return await this.#run(request, this.#found(request), '2025-07-01')
+      return await this.#run(request, this.#found(request), '2025-07-01', parseBody(request))
     } catch (thrown) {
       if (thrown instanceof Refusal) return thrown.answer
       throw thrown
@@ -108,16 +121,20 @@ export class DataPlane {
     return found
   }
 
-  #meter(vault: VaultState, { operation, name, version }: Match): void {
+  #meter(vault: VaultState, { operation, name, version }: Match, body: Json): void {
     const entry = vault.keys.live.get(name.toLowerCase())
     const key = entry?.versions.find((one) => one.version === version) ?? entry?.versions.at(-1)
-    const hsm = operation.operation.startsWith('keys/') && (key?.kty.endsWith('-HSM') ?? false)
-    const quotaClass = quotaClassOf(operation.operation, key)
-    if (this.#quota.take(vault.name, quotaClass, hsm, this.#clock.now())) return
-    throw throttled(this.#quota.settings.retryAfterSeconds)
+    const { quota, clock } = this.#parts
+    const charge = chargeOf(operation.operation, key, body)
+    if (quota.take(vault.name, charge, clock.now())) return
+    throw throttled(quota.settings.retryAfterSeconds)
   }
 
-  async #run(request: VaultRequest, found: Match, apiVersion: string): Promise<Answer> {
+  async #run(request: VaultRequest, found: Match, apiVersion: string, body: Json): Promise<Answer> {
+    const { vaultClock, random, behaviour, saved } = this.#parts
+    const nowMs = vaultClock.now()
+    const settled = this.#lifecycle.settle(request.vault, nowMs)
+    const changes = !readOnly.test(`${request.method} ${found.operation.operation}`)
     const call: Call = {
       vault: request.vault,
       origin: request.origin,
@@ -125,13 +142,22 @@ export class DataPlane {
       version: found.version,
       query: request.query,
       apiVersion,
-      body: parseBody(request),
-      nowMs: this.#clock.now(),
-      random: this.#random,
+      body,
+      nowMs,
+      random,
+      behaviour: behaviour.settings,
     }
-    return await found.operation.run(call)
+    try {
+      return await found.operation.run(call)
+    } finally {
+      if (changes) this.#lifecycle.changed(request.vault)
+      if (changes || settled) await saved()
+    }
   }
 }
+
+/** Signing takes no state along. */
+const readOnly = /^GET |^POST keys\/sign$/
 
 /** The headers of every answer of the vault (recorded; region and version are our own). */
 export function vaultHeaders(
@@ -162,7 +188,9 @@ function checkedApiVersion(query: URLSearchParams): string {
 }
 
 function parseBody(request: VaultRequest): Json {
-  if (request.method === 'GET' || request.method === 'DELETE') return {}
+  // A recovery has no body at all (recorded).
+  if (request.method === 'GET' || request.body === '') return {}
+  if (request.method === 'DELETE') return {}
   try {
     const body: unknown = JSON.parse(request.body)
     if (isJson(body)) return body

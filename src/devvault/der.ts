@@ -45,9 +45,25 @@ export function text(tag: number, value: string): Uint8Array {
   return tlv(tag, Buffer.from(value, 'utf8'))
 }
 
-/** UTCTime; good until 2049. */
-export function utcTime(ms: number): Uint8Array {
-  return text(0x17, `${new Date(ms).toISOString().slice(2, 19).replaceAll(/[-:T]/g, '')}Z`)
+export const nullValue: Uint8Array = Uint8Array.of(0x05, 0)
+export const trueValue: Uint8Array = Uint8Array.of(0x01, 1, 0xff)
+
+/** A small non-negative INTEGER, such as a version or a count of iterations. */
+export function smallInteger(value: number): Uint8Array {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return integer(bytes)
+}
+
+/** UTCTime until 2049, GeneralizedTime from then on (RFC 5280, 4.1.2.5). */
+export function time(ms: number): Uint8Array {
+  const digits = `${new Date(ms).toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}Z`
+  return digits < '2050' ? text(0x17, digits.slice(2)) : text(0x18, digits)
+}
+
+/** A text of two bytes a character, without tag. */
+export function bmp(value: string): Uint8Array {
+  return Buffer.from(value, 'utf16le').swap16()
 }
 
 export interface Element {
@@ -77,6 +93,27 @@ export function elements(bytes: Uint8Array): readonly Element[] | undefined {
     at = end
   }
   return found
+}
+
+/** The elements inside a constructed one; none for anything else. */
+export function children(element: Element | undefined): readonly Element[] {
+  return (element && elements(element.content)) ?? []
+}
+
+/** Dotted form of an OBJECT IDENTIFIER; empty for any other element. */
+export function oidText(element: Element | undefined): string {
+  if (element?.tag !== 0x06) return ''
+  const arcs: number[] = []
+  let arc = 0
+  for (const byte of element.content) {
+    arc = arc * 128 + (byte & 0x7f)
+    if (byte >= 0x80) continue
+    arcs.push(arc)
+    arc = 0
+  }
+  const [head = 0, ...rest] = arcs
+  const first = Math.min(2, Math.floor(head / 40))
+  return [first, head - 40 * first, ...rest].join('.')
 }
 
 function lengthOf(length: number): Uint8Array {

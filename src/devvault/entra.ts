@@ -5,30 +5,27 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Random } from '../random.ts'
+import { isOwnAssertion, troubleWithOwnAssertion } from './client_certificate.ts'
 import {
-  badSignature,
   malformedAssertion,
   missingField,
   noCredential,
-  noFederation,
-  noMatch,
   noResource,
   type OAuthError,
-  outsideItsTime,
   statusOf,
   type Trouble,
   unknownClient,
   unknownTenant,
-  unreachableIssuer,
   wrongScope,
   wrongSecret,
 } from './entra_errors.ts'
+import { authorityHost, instances, metadata } from './entra_metadata.ts'
+import { troubleWithFederatedAssertion } from './federated_assertion.ts'
 import type { Answer } from './http.ts'
 import type { Identity } from './identities.ts'
 import type { State } from './state.ts'
-import { isSignedBy, keyFor, parseToken, type Token, type TokenSigner } from './tokens.ts'
+import { parseToken, type TokenSigner } from './tokens.ts'
 
-export const authorityHost = 'login.microsoftonline.com'
 export const vaultResource = 'https://vault.azure.net'
 
 /** What Entra knows as resources; only the first is of use here. */
@@ -51,6 +48,14 @@ export interface EntraAnswer extends Answer {
   readonly clientId?: string
 }
 
+/** Times in seconds. */
+export interface IssuedToken {
+  readonly accessToken: string
+  readonly lifetime: number
+  readonly notBefore: number
+  readonly expiresOn: number
+}
+
 export class Entra {
   readonly #state: State
   readonly #signer: TokenSigner
@@ -68,7 +73,12 @@ export class Entra {
     const [tenant = '', ...rest] = request.path
     const route = `${request.method} ${rest.join('/')}`
     if (tenant === 'common' && route === 'GET discovery/instance') {
-      return { operation: 'entra/instance', status: 200, headers, body: this.#instances() }
+      return {
+        operation: 'entra/instance',
+        status: 200,
+        headers,
+        body: instances(this.#state.tenantId),
+      }
     }
     const known = tenant.toLowerCase() === this.#state.tenantId
     switch (route) {
@@ -121,11 +131,24 @@ export class Entra {
       .filter((part) => part.endsWith('/.default'))
       .map((part) => part.slice(0, -'/.default'.length))[0]
     if (resource === undefined) return this.#refuse('invalid_scope', wrongScope(scope))
-    if (!resources.has(resource)) return this.#refuse('invalid_resource', noResource(resource))
     return this.#issue(identity, resource)
   }
 
   #issue(identity: Identity, resource: string): Answer {
+    const token = this.tokenFor(identity, resource)
+    if (token === undefined) return this.#refuse('invalid_resource', noResource(resource))
+    const body = {
+      token_type: 'Bearer',
+      expires_in: token.lifetime,
+      ext_expires_in: token.lifetime,
+      access_token: token.accessToken,
+    }
+    return { status: 200, headers, body }
+  }
+
+  /** An access token for one of the known resources. */
+  tokenFor(identity: Identity, resource: string): IssuedToken | undefined {
+    if (!resources.has(resource)) return undefined
     const now = Math.floor(this.#clock.now() / 1000)
     const issuer = `https://sts.windows.net/${this.#state.tenantId}/`
     const claims = {
@@ -144,13 +167,12 @@ export class Entra {
       uti: Buffer.from(this.#random.bytes(16)).toString('base64url'),
       ver: '1.0',
     }
-    const body = {
-      token_type: 'Bearer',
-      expires_in: tokenLifetime,
-      ext_expires_in: tokenLifetime,
-      access_token: this.#signer.issue(claims),
+    return {
+      accessToken: this.#signer.issue(claims),
+      lifetime: tokenLifetime,
+      notBefore: claims.nbf,
+      expiresOn: claims.exp,
     }
-    return { status: 200, headers, body }
   }
 
   #authenticate(form: URLSearchParams, identity: Identity): Answer | undefined {
@@ -168,7 +190,9 @@ export class Entra {
     const trouble =
       token === undefined
         ? malformedAssertion
-        : troubleWith(token, identity, this.#state, this.#clock.now())
+        : isOwnAssertion(token, identity.clientId)
+          ? troubleWithOwnAssertion(token, identity, this.#state.tenantId, this.#clock.now())
+          : troubleWithFederatedAssertion(token, identity, this.#state, this.#clock.now())
     return trouble && this.#refuse('invalid_client', trouble)
   }
 
@@ -191,17 +215,6 @@ export class Entra {
     }
   }
 
-  #instances(): unknown {
-    const aliases = [authorityHost, 'login.windows.net', 'login.microsoft.com', 'sts.windows.net']
-    return {
-      tenant_discovery_endpoint: `https://${authorityHost}/${this.#state.tenantId}/v2.0/.well-known/openid-configuration`,
-      'api-version': '1.1',
-      metadata: [
-        { preferred_network: authorityHost, preferred_cache: 'login.windows.net', aliases },
-      ],
-    }
-  }
-
   #guid(): string {
     const hex = Buffer.from(this.#random.bytes(16)).toString('hex')
     return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
@@ -211,60 +224,8 @@ export class Entra {
 const headers = { 'Cache-Control': 'no-store, no-cache', Pragma: 'no-cache', Expires: '-1' }
 const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** The order is Entra's as far as reports show it: issuer, subject, audience, time; then the signature. */
-function troubleWith(
-  token: Token,
-  identity: Identity,
-  state: State,
-  nowMs: number,
-): Trouble | undefined {
-  const { iss, sub, aud, exp, nbf } = token.claims
-  const audiences = Array.isArray(aud) ? aud : [aud]
-  if (identity.federation.length === 0) return noFederation(iss, sub, audiences)
-  const byIssuer = identity.federation.filter((one) => one.issuer === iss)
-  if (byIssuer.length === 0) return noMatch(700211, 'issuer', iss)
-  const bySubject = byIssuer.filter((one) => one.subject === sub)
-  if (bySubject.length === 0) return noMatch(700213, 'subject', sub)
-  if (!bySubject.some((one) => audiences.includes(one.audience))) {
-    return noMatch(700212, 'audience', audiences[0])
-  }
-  const keys = state.issuerKeys.get(String(iss))
-  if (keys === undefined) return unreachableIssuer
-  const key = keyFor(token, keys)
-  if (key === undefined || !isSignedBy(token, key)) return badSignature(token.header.kid)
-  return isTimely(nbf, exp, nowMs) ? undefined : outsideItsTime(nbf, exp, nowMs)
-}
-
-function isTimely(nbf: unknown, exp: unknown, nowMs: number): boolean {
-  const now = nowMs / 1000
-  return typeof exp === 'number' && now < exp && (typeof nbf !== 'number' || now >= nbf)
-}
-
 function equal(one: string, other: string): boolean {
   const a = Buffer.from(one)
   const b = Buffer.from(other)
   return a.length === b.length && timingSafeEqual(a, b)
-}
-
-function metadata(origin: string, tenant: string): unknown {
-  const base = `${origin}/${tenant}`
-  return {
-    token_endpoint: `${base}/oauth2/v2.0/token`,
-    token_endpoint_auth_methods_supported: [
-      'client_secret_post',
-      'private_key_jwt',
-      'client_secret_basic',
-    ],
-    jwks_uri: `${base}/discovery/v2.0/keys`,
-    response_modes_supported: ['query', 'fragment', 'form_post'],
-    subject_types_supported: ['pairwise'],
-    id_token_signing_alg_values_supported: ['RS256'],
-    response_types_supported: ['code', 'id_token', 'code id_token', 'id_token token'],
-    scopes_supported: ['openid', 'profile', 'email', 'offline_access'],
-    issuer: `${base}/v2.0`,
-    request_uri_parameter_supported: false,
-    authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
-    tenant_region_scope: 'NA',
-    cloud_instance_name: 'microsoftonline.com',
-  }
 }

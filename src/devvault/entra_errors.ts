@@ -118,6 +118,29 @@ export function badSignature(kid: unknown): Trouble {
   }
 }
 
+/** The code and its reasons are reported, the words around them believed. */
+export function badClientCertificate(reason: string, thumbprint: string): Trouble {
+  const bytes = Buffer.from(thumbprint, 'base64url').toString('hex').toUpperCase()
+  return {
+    code: 700027,
+    text: `The certificate with identifier used to sign the client assertion is not registered on application. [Reason - ${reason}, Thumbprint of key used by client: '${bytes}'].`,
+  }
+}
+
+/** Reported. */
+export const wrongAssertionIssuer: Trouble = {
+  code: 700021,
+  text: "Client assertion application identifier doesn't match 'client_id' parameter.",
+}
+
+/** The code is reported, the words are believed. */
+export function wrongAssertionAudience(audience: unknown): Trouble {
+  return {
+    code: 700023,
+    text: `Client assertion audience claim does not match Realm issuer: '${String(audience)}'.`,
+  }
+}
+
 /** Believed. */
 export const malformedAssertion: Trouble = {
   code: 50027,

@@ -3,9 +3,12 @@ import type { Clock } from '../clock.ts'
 import type { Random } from '../random.ts'
 import type { Control } from './control.ts'
 import { type DataPlane, type VaultRequest, vaultHeaders } from './data_plane.ts'
-import { authorityHost, type Entra } from './entra.ts'
+import type { Entra } from './entra.ts'
+import { authorityHost } from './entra_metadata.ts'
 import { type Fault, faultAnswer } from './faults.ts'
 import { type Answer, Refusal, readBody, send, type Target, targetOf } from './http.ts'
+import { answerImds } from './imds.ts'
+import type { PlainRequest } from './listening.ts'
 import { newVersionId } from './objects.ts'
 import type { State, VaultState } from './state.ts'
 
@@ -77,6 +80,28 @@ export class Front {
     const clientRequestId = request.headers['x-ms-client-request-id']?.toString()
     const authorised = what.clientId !== '' && status !== 403
     send(response, withHeaders(answer, vaultHeaders(requestId, clientRequestId, authorised)))
+  }
+
+  /** The metadata endpoint: counted, delayed and disturbed like everything else. */
+  async metadata(request: PlainRequest): Promise<Answer | 'drop'> {
+    const { clock, control, random, state, entra } = this.#parts
+    const time = clock.now()
+    const started = clock.monotonic()
+    const { operation, clientId, ...answer } = answerImds(request, state, entra)
+    const served = await this.#serve(operation, clientId, async () => answer)
+    control.journal.add({
+      time,
+      operation,
+      clientId,
+      object: clientId,
+      vault: '',
+      version: '',
+      method: request.method,
+      status: served === 'drop' ? 0 : served.status,
+      duration: Math.round(clock.monotonic() - started),
+      requestId: newVersionId(random),
+    })
+    return served
   }
 
   /** A host that is no vault of ours is not answered: nothing has its name. */

@@ -1,5 +1,6 @@
 import type { JsonWebKey } from 'node:crypto'
 import { IssuerError } from '../error.ts'
+import { parseClientCertificate } from './client_certificate.ts'
 import { isJson, type Json } from './http.ts'
 
 /** An app registration or user-assigned identity with its service principal. */
@@ -8,9 +9,15 @@ export interface Identity {
   readonly clientId: string
   readonly objectId: string
   readonly secrets: readonly string[]
+  /** PEM of the certificates that it may sign assertions with. */
+  readonly certificates: readonly string[]
   readonly federation: readonly FederatedCredential[]
   readonly permissions: readonly Permission[]
+  /** Given out by the metadata endpoint, as a machine's own or one assigned to it. */
+  readonly managed?: ManagedKind
 }
+
+export type ManagedKind = 'system' | 'user'
 
 /** Compared exactly, case and trailing slash included, as Entra does. */
 export interface FederatedCredential {
@@ -35,6 +42,8 @@ export interface IdentityInput {
   readonly name?: string
   readonly objectId?: string
   readonly secrets?: readonly string[]
+  readonly certificates?: readonly string[]
+  readonly managed?: ManagedKind
   readonly federation?: readonly FederationInput[]
   readonly permissions?: readonly Permission[]
 }
@@ -57,6 +66,8 @@ export function identityFrom(input: IdentityInput, objectId: string): Identity {
     clientId: input.clientId.toLowerCase(),
     objectId: input.objectId ?? objectId,
     secrets: input.secrets ?? [],
+    certificates: (input.certificates ?? []).map(parseClientCertificate),
+    ...(input.managed && { managed: input.managed }),
     federation: (input.federation ?? []).map(federatedCredentialFrom),
     permissions: input.permissions ?? [],
   }
@@ -90,6 +101,8 @@ export function parseIdentityInput(value: unknown): IdentityInput {
     ...optionalString(json, 'name'),
     ...optionalString(json, 'objectId'),
     secrets: strings(json, 'secrets'),
+    certificates: strings(json, 'certificates'),
+    ...parseManaged(json.managed),
     federation: list(json, 'federation').map(parseFederationInput),
     permissions: list(json, 'permissions').map(parsePermission),
   }
@@ -104,6 +117,12 @@ export function parseFederationInput(value: unknown): FederationInput {
     ...optionalString(json, 'audience'),
     ...(keys && { jwks: { keys: keys.map((key) => jsonObject(key, 'a JSON web key')) } }),
   }
+}
+
+function parseManaged(value: unknown): { readonly managed?: ManagedKind } {
+  if (value === undefined) return {}
+  if (value === 'system' || value === 'user') return { managed: value }
+  throw new IssuerError('SpecInvalid', 'managed must be "system" or "user"')
 }
 
 function parsePermission(value: unknown): Permission {

@@ -1,18 +1,24 @@
-import { createPrivateKey, generateKeyPair, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { promisify } from 'node:util'
+import { createPrivateKey, type JsonWebKey } from 'node:crypto'
+import { deletedPage, deletion, findDeleted, purge, recover, remove } from './deletion.ts'
 import { badParameter, keyUnusable, vaultError } from './errors.ts'
 import { type Answer, isJson, type Json } from './http.ts'
 import {
+  defaultKeyOps,
+  generateKey,
+  isHsm,
+  isRsa,
+  keyShape,
+  privateJwk,
+  rsaSize,
+} from './key_kinds.ts'
+import {
   addVersion,
   changedAttributes,
-  deletion,
   find,
-  findDeleted,
   newAttributes,
   newVersionId,
   page,
   parseTags,
-  remove,
   seconds,
   showAttributes,
   showTags,
@@ -38,32 +44,23 @@ export const keyOperations: readonly Operation[] = [
   offer('PATCH keys/{name}', 'keys/update', 'keys/update/action', update),
   offer('PATCH keys/{name}/{version}', 'keys/update', 'keys/update/action', update),
   offer('DELETE keys/{name}', 'keys/delete', 'keys/delete', removeKey),
+  offer('GET deletedkeys', 'deletedkeys/list', 'keys/read', listDeleted),
   offer('GET deletedkeys/{name}', 'deletedkeys/get', 'keys/read', getDeleted),
-  offer('DELETE deletedkeys/{name}', 'deletedkeys/purge', 'keys/purge/action', purge),
+  offer(
+    'POST deletedkeys/{name}/recover',
+    'deletedkeys/recover',
+    'keys/recover/action',
+    recoverKey,
+  ),
+  offer('DELETE deletedkeys/{name}', 'deletedkeys/purge', 'keys/purge/action', (call) =>
+    purge(call, call.vault.keys, 'key'),
+  ),
 ]
-
-/** RSA keys do everything by default, EC keys sign (recorded). */
-export const defaultKeyOps = {
-  RSA: ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'],
-  EC: ['sign', 'verify'],
-} as const
-
-const curves = new Set(['P-256', 'P-384', 'P-521'])
-const rsaSizes = new Set([2048, 3072, 4096])
-
-export function isRsa(kty: KeyType): boolean {
-  return kty === 'RSA' || kty === 'RSA-HSM'
-}
-
-/** Bits of an RSA modulus. */
-export function rsaSize(jwk: JsonWebKey): number {
-  return Buffer.from(String(jwk.n), 'base64url').length * 8
-}
 
 async function create(call: Call): Promise<Answer> {
   const kty = keyTypes.find((one) => one === call.body.kty)
   if (kty === undefined) throw badParameter('Property kty has invalid value')
-  const jwk = await generate(kty, call.body)
+  const jwk = await generateKey(keyShape(kty, call.body.key_size, call.body.crv))
   return add(call, kty, jwk, parseKeyOps(call.body.key_ops, kty))
 }
 
@@ -77,25 +74,6 @@ function importKey(call: Call): Answer {
   if (kty === undefined) throw badParameter('Property key.kty has invalid value')
   const jwk = privateJwk(() => createPrivateKey({ key: { ...given, kty: base }, format: 'jwk' }))
   return add(call, kty, jwk, parseKeyOps(given.key_ops, kty))
-}
-
-/** The private key as a JWK, when it is of a kind that Key Vault keeps. */
-export function privateJwk(read: () => KeyObject): JsonWebKey {
-  let jwk: JsonWebKey
-  try {
-    jwk = read().export({ format: 'jwk' })
-  } catch {
-    throw badParameter('Property key has invalid value')
-  }
-  if (jwk.kty === 'RSA' && !rsaSizes.has(rsaSize(jwk))) {
-    throw badParameter('Property key.n has invalid value')
-  }
-  if (jwk.kty === 'EC' && !curves.has(String(jwk.crv))) {
-    throw badParameter('Property key.crv has invalid value')
-  }
-  if (jwk.kty !== 'RSA' && jwk.kty !== 'EC')
-    throw badParameter('Property key.kty has invalid value')
-  return jwk
 }
 
 function add(call: Call, kty: KeyType, jwk: JsonWebKey, keyOps: readonly string[]): Answer {
@@ -149,23 +127,36 @@ function versions(call: Call): Answer {
 }
 
 function removeKey(call: Call): Answer {
-  if (find(call.vault.keys, 'key', call.name, '').version.managed) {
-    throw vaultError(403, 'Forbidden', 'The key belongs to a certificate; delete the certificate.')
-  }
-  remove(call.vault.keys, 'key', call.name, call.nowMs)
-  return getDeleted(call)
+  if (find(call.vault.keys, 'key', call.name, '').version.managed) throw belongsToCertificate()
+  const { name, version, deletedDate } = remove(call, call.vault.keys, 'key')
+  return { status: 200, body: deletedBundle(call, name, version, deletedDate) }
 }
 
 function getDeleted(call: Call): Answer {
-  const { name, version, deletedDate } = findDeleted(call.vault.keys, 'key', call.name)
-  const body = { ...deletion(call, 'keys', name, deletedDate), ...bundle(call, name, version) }
-  return { status: 200, body }
+  const { name, version, deletedDate } = findDeleted(call, call.vault.keys, 'key')
+  return { status: 200, body: deletedBundle(call, name, version, deletedDate) }
 }
 
-function purge(call: Call): Answer {
-  findDeleted(call.vault.keys, 'key', call.name)
-  call.vault.keys.deleted.delete(call.name.toLowerCase())
-  return { status: 204 }
+function listDeleted(call: Call): Answer {
+  return deletedPage(call, call.vault.keys, 'keys', (name, version) =>
+    listItem(call, `${call.origin}/keys/${name}`, version),
+  )
+}
+
+function recoverKey(call: Call): Answer {
+  const deleted = call.vault.keys.deleted.get(call.name.toLowerCase())
+  if (deleted?.entry.versions.at(-1)?.managed) throw belongsToCertificate()
+  const { name, version } = recover(call, call.vault.keys, 'key')
+  return { status: 200, body: bundle(call, name, version) }
+}
+
+function deletedBundle(call: Call, name: string, key: KeyVersion, deletedDate: number): Json {
+  return { ...deletion(call, 'keys', name, deletedDate), ...bundle(call, name, key) }
+}
+
+/** Believed. */
+function belongsToCertificate() {
+  return vaultError(403, 'Forbidden', 'The key belongs to a certificate; change the certificate.')
 }
 
 const signers = new WeakMap<KeyVersion, DigestSigner>()
@@ -229,7 +220,7 @@ function listItem(call: Call, kid: string, key: KeyVersion): Json {
 function attributesAndTags(call: Call, key: KeyVersion): Json {
   const { enabled, ...rest } = showAttributes(key.attributes)
   const size = isRsa(key.kty) && isDated(call.apiVersion) ? { key_size: rsaSize(key.jwk) } : {}
-  const hsmPlatform = key.kty.endsWith('-HSM') ? '2' : '0'
+  const hsmPlatform = isHsm(key.kty) ? '2' : '0'
   return {
     attributes: { enabled, ...size, ...rest, exportable: false, hsmPlatform },
     ...showTags(key.tags),
@@ -245,23 +236,6 @@ function parseKeyOps(value: unknown, kty: KeyType): readonly string[] {
     if (typeof operation === 'string' && known.includes(operation)) return operation
     throw badParameter('Property key_ops has invalid value')
   })
-}
-
-async function generate(kty: KeyType, body: Json): Promise<JsonWebKey> {
-  if (isRsa(kty)) {
-    const modulusLength = body.key_size ?? 2048
-    if (typeof modulusLength !== 'number' || !rsaSizes.has(modulusLength)) {
-      throw badParameter('Property key_size has invalid value')
-    }
-    const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength })
-    return privateKey.export({ format: 'jwk' })
-  }
-  const namedCurve = body.crv ?? 'P-256'
-  if (typeof namedCurve !== 'string' || !curves.has(namedCurve)) {
-    throw badParameter('Property crv has invalid value')
-  }
-  const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve })
-  return privateKey.export({ format: 'jwk' })
 }
 
 function base64url(value: unknown): Uint8Array | undefined {

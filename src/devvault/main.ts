@@ -12,7 +12,9 @@ Prints one JSON line with URLs, CA file, admin URL and identities, and runs unti
 
   --port N            port of vault and Entra (default: a free one)
   --admin-port N      port of the admin API (default: a free one)
-  --state-dir DIR     where ca.pem is written (default: a temporary directory)
+  --imds-port N       port of the managed identity endpoint (default: a free one)
+  --state-dir DIR     keeps everything, private keys too, for the next start
+                      (default: a temporary directory, removed at the end)
   --tenant GUID       tenant id
   --vault NAME        name of a vault, repeatable; the first answers to 127.0.0.1 (default: contoso)
   --identities FILE   JSON list of identities instead of the default ones
@@ -23,6 +25,7 @@ const { values } = parseArgs({
   options: {
     port: { type: 'string' },
     'admin-port': { type: 'string' },
+    'imds-port': { type: 'string' },
     'state-dir': { type: 'string' },
     tenant: { type: 'string' },
     vault: { type: 'string', multiple: true },
@@ -46,7 +49,7 @@ if (values.help) {
 async function run(): Promise<void> {
   const vault = await startDevVault(await optionsFromFlags())
   process.stderr.write(
-    'WARNING: this is the akv-issuer dev vault, a stand-in for trial and tests. It protects nothing: keys lie in memory, everybody on this machine may steer it.\n',
+    'WARNING: this is the akv-issuer dev vault, a stand-in for trial and tests. It protects nothing: keys lie open in memory and in its state file, everybody on this machine may steer it.\n',
   )
   process.stdout.write(`${JSON.stringify(vault.info)}\n`)
   const stop = () => {
@@ -63,10 +66,12 @@ async function optionsFromFlags(): Promise<DevVaultOptions> {
   const { tenant, vault, identities, latency } = values
   const port = parsePort(values.port, '--port')
   const adminPort = parsePort(values['admin-port'], '--admin-port')
+  const imdsPort = parsePort(values['imds-port'], '--imds-port')
   const stateDir = values['state-dir']
   return {
     ...(port !== undefined && { port }),
     ...(adminPort !== undefined && { adminPort }),
+    ...(imdsPort !== undefined && { imdsPort }),
     ...(stateDir !== undefined && { stateDir }),
     ...(tenant !== undefined && { tenantId: tenant }),
     ...(vault !== undefined && { vaults: vault }),

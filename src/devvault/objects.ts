@@ -1,17 +1,11 @@
 import { hash } from 'node:crypto'
 import type { Random } from '../random.ts'
-import {
-  badParameter,
-  deletedNotFound,
-  nameIsDeleted,
-  type ObjectKind,
-  objectNotFound,
-} from './errors.ts'
+import { badParameter, nameIsDeleted, type ObjectKind, objectNotFound } from './errors.ts'
 import { type Answer, isJson, type Json } from './http.ts'
 import type { Call } from './operation.ts'
-import type { Attributes, Collection, Entry, Tags, Version } from './state.ts'
+import type { Attributes, Collection, Tags, Version } from './state.ts'
 
-/** What keys, certificates and secrets have in common: names, versions, attributes, lists, deletion. */
+/** What keys, certificates and secrets have in common: names, versions, attributes, lists. */
 
 export function newVersionId(random: Random): string {
   return Buffer.from(random.bytes(16)).toString('hex')
@@ -63,47 +57,8 @@ export function find<V extends Version>(
   return { name: entry.name, versions: entry.versions, version: found }
 }
 
-/** Moves an object to the deleted ones. */
-export function remove<V extends Version>(
-  collection: Collection<V>,
-  kind: ObjectKind,
-  name: string,
-  nowMs: number,
-): Entry<V> {
-  const id = name.toLowerCase()
-  const entry = collection.live.get(id)
-  if (!entry) throw objectNotFound(kind, name)
-  collection.live.delete(id)
-  collection.deleted.set(id, { entry, deletedDate: seconds(nowMs) })
-  return entry
-}
-
-export interface FoundDeleted<V> extends Found<V> {
-  readonly deletedDate: number
-}
-
-export function findDeleted<V extends Version>(
-  collection: Collection<V>,
-  kind: ObjectKind,
-  name: string,
-): FoundDeleted<V> {
-  const deleted = collection.deleted.get(name.toLowerCase())
-  const version = deleted?.entry.versions.at(-1)
-  if (!deleted || !version) throw deletedNotFound(kind, name)
-  const { entry, deletedDate } = deleted
-  return { name: entry.name, versions: entry.versions, version, deletedDate }
-}
-
-/** What a deleted object shows beside its bundle (recorded; 90 days of retention). */
-export function deletion(call: Call, plural: string, name: string, deletedDate: number): Json {
-  return {
-    recoveryId: `${call.origin}/deleted${plural}/${name}`,
-    deletedDate,
-    scheduledPurgeDate: deletedDate + recoverableDays * 86_400,
-  }
-}
-
-const recoverableDays = 90
+/** Days for which a deleted object can be recovered. */
+export const recoverableDays = 90
 
 /** As recorded: `enabled`, the dates when set, times of change, recovery. */
 export function showAttributes(attributes: Attributes): Json {

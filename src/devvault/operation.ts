@@ -1,4 +1,5 @@
 import type { Random } from '../random.ts'
+import type { BehaviourSettings } from './behaviour.ts'
 import type { Answer, Json } from './http.ts'
 import type { VaultState } from './state.ts'
 
@@ -13,8 +14,10 @@ export interface Call {
   readonly query: URLSearchParams
   readonly apiVersion: string
   readonly body: Json
+  /** By the vault's clock, which the admin API may move. */
   readonly nowMs: number
   readonly random: Random
+  readonly behaviour: BehaviourSettings
 }
 
 /** Whether the API version is 2025-07-01 or newer: those are dates, the ones before 7.x. */

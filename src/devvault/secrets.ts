@@ -1,20 +1,29 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import {
+  deletedPage,
+  deletion,
+  type FoundDeleted,
+  findDeleted,
+  purge,
+  recover,
+  remove,
+} from './deletion.ts'
 import { badParameter, secretDisabled, vaultError } from './errors.ts'
 import type { Answer, Json } from './http.ts'
 import {
   addVersion,
   changedAttributes,
-  deletion,
   find,
-  findDeleted,
   newAttributes,
   newVersionId,
   page,
   parseTags,
-  remove,
   showAttributes,
   showTags,
 } from './objects.ts'
 import { type Call, isDated, type Operation, offer } from './operation.ts'
+import { readPfx } from './pkcs12_read.ts'
+import { pemType, pfxType } from './policy_request.ts'
 import type { SecretVersion } from './state.ts'
 
 /** Recorded: the bundle, lists, the disabled secret, deletion, the refusal of a conversion to PEM. */
@@ -27,13 +36,22 @@ export const secretOperations: readonly Operation[] = [
   offer('PATCH secrets/{name}', 'secrets/update', 'secrets/update/action', update),
   offer('PATCH secrets/{name}/{version}', 'secrets/update', 'secrets/update/action', update),
   offer('DELETE secrets/{name}', 'secrets/delete', 'secrets/delete', removeSecret),
+  offer('GET deletedsecrets', 'deletedsecrets/list', 'secrets/readMetadata/action', listDeleted),
   offer(
     'GET deletedsecrets/{name}',
     'deletedsecrets/get',
     'secrets/readMetadata/action',
     getDeleted,
   ),
-  offer('DELETE deletedsecrets/{name}', 'deletedsecrets/purge', 'secrets/purge/action', purge),
+  offer(
+    'POST deletedsecrets/{name}/recover',
+    'deletedsecrets/recover',
+    'secrets/recover/action',
+    recoverSecret,
+  ),
+  offer('DELETE deletedsecrets/{name}', 'deletedsecrets/purge', 'secrets/purge/action', (call) =>
+    purge(call, call.vault.secrets, 'secret'),
+  ),
 ]
 
 const valueLimit = 25_600
@@ -65,19 +83,14 @@ function get(call: Call): Answer {
     versions: all,
   } = find(call.vault.secrets, 'secret', call.name, call.version)
   if (!secret.attributes.enabled) throw secretDisabled()
-  // No secret here holds a PFX, the only thing the service converts.
-  if (call.query.has('outContentType')) {
-    throw badParameter(
-      "The 'Unsupported' to 'PEM' transformation is not supported. Only PFX to PEM transformation is supported.",
-    )
-  }
+  const shown = converted(secret, call.query.get('outContentType'))
   const id = `${call.origin}/secrets/${name}/${secret.version}`
   const previous = all[all.indexOf(secret) - 1]
   return {
     status: 200,
     body: {
-      value: secret.value,
       ...properties(id, secret),
+      ...shown,
       ...(secret.managed && { kid: `${call.origin}/keys/${name}/${secret.version}` }),
       ...(secret.managed &&
         previous &&
@@ -116,21 +129,33 @@ function removeSecret(call: Call): Answer {
   if (find(call.vault.secrets, 'secret', call.name, '').version.managed) {
     throw belongsToCertificate()
   }
-  remove(call.vault.secrets, 'secret', call.name, call.nowMs)
-  return getDeleted(call)
+  return { status: 200, body: deletedBundle(call, remove(call, call.vault.secrets, 'secret')) }
 }
 
 function getDeleted(call: Call): Answer {
-  const { name, version, deletedDate } = findDeleted(call.vault.secrets, 'secret', call.name)
-  const id = `${call.origin}/secrets/${name}/${version.version}`
-  const body = { ...deletion(call, 'secrets', name, deletedDate), ...properties(id, version) }
-  return { status: 200, body }
+  return { status: 200, body: deletedBundle(call, findDeleted(call, call.vault.secrets, 'secret')) }
 }
 
-function purge(call: Call): Answer {
-  findDeleted(call.vault.secrets, 'secret', call.name)
-  call.vault.secrets.deleted.delete(call.name.toLowerCase())
-  return { status: 204 }
+function listDeleted(call: Call): Answer {
+  return deletedPage(call, call.vault.secrets, 'secrets', (name, version) =>
+    properties(`${call.origin}/secrets/${name}`, version),
+  )
+}
+
+function recoverSecret(call: Call): Answer {
+  const deleted = call.vault.secrets.deleted.get(call.name.toLowerCase())
+  if (deleted?.entry.versions.at(-1)?.managed) throw belongsToCertificate()
+  const { name, version } = recover(call, call.vault.secrets, 'secret')
+  return {
+    status: 200,
+    body: properties(`${call.origin}/secrets/${name}/${version.version}`, version),
+  }
+}
+
+function deletedBundle(call: Call, found: FoundDeleted<SecretVersion>): Json {
+  const { name, version, deletedDate } = found
+  const id = `${call.origin}/secrets/${name}/${version.version}`
+  return { ...deletion(call, 'secrets', name, deletedDate), ...properties(id, version) }
 }
 
 function properties(id: string, secret: SecretVersion): Json {
@@ -141,6 +166,45 @@ function properties(id: string, secret: SecretVersion): Json {
     attributes: showAttributes(secret.attributes),
     ...showTags(secret.tags),
   }
+}
+
+/**
+ * `outContentType` of API version 2025-07-01. Recorded: the refusal for plain secrets, even those
+ * that call themselves a PFX. Believed: the result of a conversion, with the leaf before its chain.
+ */
+function converted(
+  secret: SecretVersion,
+  wanted: string | null,
+): { readonly value: string; readonly contentType?: string } {
+  if (wanted === null) return { value: secret.value }
+  if (wanted !== pemType && wanted !== pfxType) {
+    throw badParameter('Property outContentType has invalid value')
+  }
+  const isPfx = secret.managed && secret.contentType === pfxType
+  if (isPfx && wanted === pfxType) return { value: secret.value }
+  const pem = isPfx && wanted === pemType ? pemFromPfx(secret.value) : undefined
+  if (pem === undefined) {
+    const from = isPfx ? 'PFX' : 'Unsupported'
+    const to = wanted === pemType ? 'PEM' : 'PFX'
+    throw badParameter(
+      `The '${from}' to '${to}' transformation is not supported. Only PFX to PEM transformation is supported.`,
+    )
+  }
+  return { value: pem, contentType: pemType }
+}
+
+function pemFromPfx(value: string): string | undefined {
+  const file = readPfx(Buffer.from(value, 'base64'), '')
+  if (file.kind !== 'read') return undefined
+  const [pkcs8] = file.keys
+  const key = pkcs8 && createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
+  const certificates = file.certificates.map((der) => new X509Certificate(der))
+  const leaf = key && certificates.find((certificate) => certificate.checkPrivateKey(key))
+  const others = certificates.filter((certificate) => certificate !== leaf)
+  // Without a key in it the file's own order, from the root down, is all there is to go by.
+  const ordered = leaf ? [leaf, ...others.toReversed()] : others.toReversed()
+  const keyPem = key ? key.export({ format: 'pem', type: 'pkcs8' }).toString() : ''
+  return [keyPem, ...ordered].join('')
 }
 
 function parseContentType(body: Json): { readonly contentType?: string } {

@@ -7,7 +7,8 @@ import {
   X509Certificate,
 } from 'node:crypto'
 import type { Random } from '../random.ts'
-import { bitString, integer, octetString, oid, sequence, set, text, tlv, utcTime } from './der.ts'
+import { bitString, integer, octetString, oid, sequence, set, text, time, tlv } from './der.ts'
+import { extension } from './extensions.ts'
 
 export interface ServerIdentity {
   /** The trust anchor for NODE_EXTRA_CA_CERTS. Its key is forgotten once the server has its own. */
@@ -72,7 +73,7 @@ function certificate(template: Template): string {
     integer(serial),
     ecdsaWithSha256,
     template.issuer,
-    sequence(utcTime(template.validity.from), utcTime(template.validity.to)),
+    sequence(time(template.validity.from), time(template.validity.to)),
     template.subject,
     template.key.export({ format: 'der', type: 'spki' }),
     tlv(0xa3, sequence(...template.extensions)),
@@ -83,11 +84,6 @@ function certificate(template: Template): string {
 
 function commonName(name: string): Uint8Array {
   return sequence(set(sequence(oid('2.5.4.3'), text(0x0c, name))))
-}
-
-function extension(id: string, critical: boolean, value: Uint8Array): Uint8Array {
-  const flag = critical ? [Uint8Array.of(0x01, 0x01, 0xff)] : []
-  return sequence(oid(id), ...flag, octetString(value))
 }
 
 /** SHA-1 over the key info: any stable value is allowed (RFC 5280, 4.2.1.2). */

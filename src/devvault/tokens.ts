@@ -1,4 +1,5 @@
 import {
+  constants,
   createPrivateKey,
   createPublicKey,
   type JsonWebKey,
@@ -30,11 +31,15 @@ export function parseToken(compact: string): Token | undefined {
   }
 }
 
-/** Kubernetes signs with one of these; Entra itself with RS256. */
-const algorithms = new Map<string, { readonly hash: string; readonly kty: string }>([
+/** Kubernetes signs with one of these, msal with PS256, Entra itself with RS256. */
+const algorithms = new Map<
+  string,
+  { readonly hash: string; readonly kty: string; readonly pss?: true }
+>([
   ['RS256', { hash: 'sha256', kty: 'RSA' }],
   ['RS384', { hash: 'sha384', kty: 'RSA' }],
   ['RS512', { hash: 'sha512', kty: 'RSA' }],
+  ['PS256', { hash: 'sha256', kty: 'RSA', pss: true }],
   ['ES256', { hash: 'sha256', kty: 'EC' }],
   ['ES384', { hash: 'sha384', kty: 'EC' }],
   ['ES512', { hash: 'sha512', kty: 'EC' }],
@@ -52,7 +57,15 @@ export function isSignedBy(token: Token, key: JsonWebKey): boolean {
   if (algorithm === undefined || algorithm.kty !== key.kty) return false
   try {
     const publicKey = createPublicKey({ key, format: 'jwk' })
-    const options = { key: publicKey, dsaEncoding: 'ieee-p1363' } as const
+    const pss = {
+      padding: constants.RSA_PKCS1_PSS_PADDING,
+      saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+    }
+    const options = {
+      key: publicKey,
+      dsaEncoding: 'ieee-p1363',
+      ...(algorithm.pss && pss),
+    } as const
     return verify(algorithm.hash, Buffer.from(token.signed), options, token.signature)
   } catch {
     return false

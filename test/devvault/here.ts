@@ -4,12 +4,8 @@ import { request as httpsRequest } from 'node:https'
 import * as tls from 'node:tls'
 import { RestError } from '@azure/core-rest-pipeline'
 import { ClientSecretCredential } from '@azure/identity'
-import {
-  type DevVault,
-  type DevVaultOptions,
-  type IdentityInfo,
-  startDevVault,
-} from '../../src/devvault/dev_vault.ts'
+import { type DevVault, type DevVaultOptions, startDevVault } from '../../src/devvault/dev_vault.ts'
+import type { IdentityInfo } from '../../src/devvault/info.ts'
 
 /**
  * A dev vault for the test's own process: trusted, and standing under the production names. One for
@@ -118,15 +114,20 @@ export async function tokenOf(vault: DevVault, name = 'operator'): Promise<strin
   return stringAt(body, 'access_token')
 }
 
-/** A string in an answer, by the names on the way to it. */
-export function stringAt(value: unknown, ...path: readonly string[]): string {
-  const found = path.reduce<unknown>(
+/** What stands in an answer, by the names on the way to it. */
+export function at(value: unknown, ...path: readonly string[]): unknown {
+  return path.reduce<unknown>(
     (inner, name) =>
       typeof inner === 'object' && inner !== null
         ? Object.entries(inner).find(([key]) => key === name)?.[1]
         : undefined,
     value,
   )
+}
+
+/** A string in an answer, by the names on the way to it. */
+export function stringAt(value: unknown, ...path: readonly string[]): string {
+  const found = at(value, ...path)
   if (typeof found !== 'string') throw new Error(`no string at ${path.join('.')}`)
   return found
 }

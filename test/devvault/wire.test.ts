@@ -166,7 +166,7 @@ describe('requests', () => {
       ['GET', `/keys/${'a'.repeat(128)}`, 400],
       ['GET', '/keys/ca/123', 400],
       ['GET', '/keys/constructor', 404],
-      ['POST', '/certificates/web/create', 404],
+      ['POST', '/certificates/web/backup', 404],
       ['GET', '/certificates/contacts/x/y', 404],
     ]
     for (const [method, path, status] of cases) {
