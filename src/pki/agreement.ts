@@ -46,6 +46,7 @@ function differences(certificate: Certificate, contents: CertificateContents): r
     extKeyUsage: String(extensions.extendedKeyUsage ?? []) === String(contents.purposes),
     subjectAltName: sameOctets(subjectAltName?.value, contents.subjectAltName?.value),
     subjectAltNameCritical: subjectAltName?.critical === contents.subjectAltName?.critical,
+    nameConstraints: sameOctets(extension(oid.nameConstraints)?.value, contents.nameConstraints),
     subjectKeyIdentifier: sameOctets(
       extensions.subjectKeyIdentifier,
       contents.subjectKeyIdentifier,

@@ -2,12 +2,15 @@ import { type Authority, pathLengthLeft, pathOf } from './authority.ts'
 import { sameBytes } from './bytes.ts'
 import type { CertificateSigningRequest } from './csr.ts'
 import type { BasicConstraints } from './extensions.ts'
+import type { ImposedConstraints } from './imposed_constraints.ts'
 import { isEmptyName, nameText } from './names.ts'
 import { refuse } from './refusal.ts'
 
-/** How deep the CAs may be that an issuer makes. */
+/** How deep the CAs may be that an issuer makes, and for which names. */
 export interface CaLimits {
   readonly maxPathLength: number
+  /** Set on each CA, critical; none when left out. */
+  readonly nameConstraints?: ImposedConstraints | undefined
 }
 
 /** basicConstraints of what is asked for; CAs only where the issuer's `limits` allow them. */

@@ -81,6 +81,7 @@ const understood = new Set<string>([
   oid.basicConstraints,
   oid.keyUsage,
   oid.extKeyUsage,
+  oid.nameConstraints,
 ])
 
 function isDropped(extension: Extension): boolean {

@@ -7,10 +7,17 @@ import { isEmptyName, nameText, readName } from './names.ts'
 import { oid } from './oids.ts'
 import { refuse } from './refusal.ts'
 
+/** Which names an issuer gives certificates for; part of `Limits`. */
+interface NameLimits {
+  readonly nameKinds?: readonly NameKind[] | undefined
+  readonly otherNameTypes?: readonly string[] | undefined
+}
+
 /** Refuses a request that names nobody, or somebody that this issuer or its CAs may not name. */
 export function checkIdentity(
   csr: CertificateSigningRequest,
-  allowedKinds: readonly NameKind[],
+  isCA: boolean,
+  limits: NameLimits,
   authority: Authority,
 ): void {
   const names = csr.extensions.subjectAltName ?? []
@@ -20,29 +27,52 @@ export function checkIdentity(
       'the CSR has neither a subject nor alternative names; ask for a name',
     )
   }
-  const closed = names.find((name) => !allowedKinds.includes(name.kind))
-  if (closed !== undefined) {
-    const allowed = allowedKinds.map((kind) => nameKinds[kind]).join(', ')
-    refuse(
-      'san-kind',
-      `${generalNameText(closed)}: this issuer gives certificates for these kinds of names only: ${allowed}; leave out each ${nameKinds[closed.kind]}`,
-    )
-  }
+  for (const name of names) checkKind(name, limits)
+  const constrained = constrainedNames(csr, isCA)
   for (const { extensions, subject } of pathOf(authority)) {
     const constraints = extensions.nameConstraints
-    if (constraints) checkConstraints(constraints, constrainedNames(csr), nameText(subject))
+    if (constraints) checkConstraints(constraints, constrained, nameText(subject))
   }
 }
 
-/** The subject counts as a directory name, and email addresses in it as such (RFC 5280 §4.2.1.10). */
-function constrainedNames(csr: CertificateSigningRequest): readonly GeneralName[] {
+function checkKind(name: GeneralName, { nameKinds: kinds = ['dns'], otherNameTypes }: NameLimits) {
+  if (!kinds.includes(name.kind)) {
+    const allowed = kinds.map((kind) => nameKinds[kind]).join(', ')
+    refuse(
+      'san-kind',
+      `${generalNameText(name)}: this issuer gives certificates for these kinds of names only: ${allowed}; leave out each ${nameKinds[name.kind]}`,
+    )
+  }
+  if (name.kind === 'otherName' && otherNameTypes?.includes(name.typeId) === false) {
+    refuse(
+      'san-kind',
+      `${generalNameText(name)}: this issuer gives certificates for otherNames of these types only: ${otherNameTypes.join(', ') || 'none'}; leave it out`,
+    )
+  }
+}
+
+/**
+ * The subject counts as a directory name, and email addresses in it as such (RFC 5280 §4.2.1.10).
+ * Where no alternative name is a DNS name, clients take a common name for one, and OpenSSL holds it
+ * to the constraints of DNS names (NAME_CONSTRAINTS_check_CN).
+ */
+function constrainedNames(csr: CertificateSigningRequest, isCA: boolean): readonly GeneralName[] {
   const names = csr.extensions.subjectAltName ?? []
   if (isEmptyName(csr.subject)) return names
   const attributes = readName(readDer(csr.subject, 'the subject'), 'the subject').flat()
   const emails = attributes.filter(({ type }) => type === oid.emailAddress)
+  const hostsCount = !isCA && !names.some(({ kind }) => kind === 'dns')
+  const hosts = attributes.filter(
+    ({ type, text }) => hostsCount && type === oid.commonName && looksLikeHost.test(text),
+  )
   return [
     ...names,
     { kind: 'directoryName', name: csr.subject },
     ...emails.map(({ text }) => ({ kind: 'email', value: text }) as const),
+    ...hosts.map(({ text }) => ({ kind: 'dns', value: text }) as const),
   ]
 }
+
+/** Two labels or more, as OpenSSL has it; a wildcard too, since older clients match it. */
+const looksLikeHost =
+  /^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)+$/

@@ -1,22 +1,8 @@
-import { latin1 } from './bytes.ts'
-import { type Element, readDer } from './der.ts'
-import { explicitly, Fields } from './der_fields.ts'
-import { type GeneralName, generalNameText, ipText } from './general_names.ts'
-import { type NameAttribute, nameText, readName } from './names.ts'
+import type { Element } from './der.ts'
+import { Fields } from './der_fields.ts'
+import { type GeneralName, generalNameText } from './general_names.ts'
+import { contains, overlaps, readSubtree, type Subtree, subtreeText } from './name_subtrees.ts'
 import { refuse } from './refusal.ts'
-
-/** The base of a GeneralSubtree (RFC 5280 §4.2.1.10). */
-export type Subtree =
-  | { readonly kind: 'dns' | 'email' | 'uri'; readonly base: string }
-  | AddressRange
-  | { readonly kind: 'directoryName'; readonly name: Uint8Array }
-  | { readonly kind: 'otherName' | 'registeredId' }
-
-interface AddressRange {
-  readonly kind: 'ip'
-  readonly network: Uint8Array
-  readonly mask: Uint8Array
-}
 
 export interface NameConstraints {
   readonly permitted: readonly Subtree[]
@@ -25,13 +11,16 @@ export interface NameConstraints {
 
 export function readNameConstraints(element: Element): NameConstraints {
   const fields = new Fields(element, 'nameConstraints')
-  const permitted = fields.optional(0xa0)?.children ?? []
-  const excluded = fields.optional(0xa1)?.children ?? []
+  const lists = [fields.optional(0xa0), fields.optional(0xa1)]
   fields.end()
-  if (permitted.length + excluded.length === 0) {
-    refuse('extension-malformed', 'nameConstraints permit and exclude nothing')
+  if (
+    lists.every((list) => list === undefined) ||
+    lists.some((list) => list?.children.length === 0)
+  ) {
+    refuse('extension-malformed', 'nameConstraints permit or exclude nothing')
   }
-  return { permitted: permitted.map(readSubtree), excluded: excluded.map(readSubtree) }
+  const [permitted = [], excluded = []] = lists.map((list) => list?.children.map(readSubtree))
+  return { permitted, excluded }
 }
 
 /**
@@ -61,122 +50,10 @@ export function checkConstraints(
   }
 }
 
-type SubtreeReader = (element: Element) => Subtree
-
-const readers: ReadonlyMap<number, SubtreeReader> = new Map<number, SubtreeReader>([
-  [0xa0, () => ({ kind: 'otherName' })],
-  [0x81, ({ content }) => ({ kind: 'email', base: latin1(content) })],
-  [0x82, ({ content }) => ({ kind: 'dns', base: latin1(content) })],
-  [0xa4, readDirectorySubtree],
-  [0x86, ({ content }) => ({ kind: 'uri', base: latin1(content) })],
-  [0x87, readIpSubtree],
-  [0x88, () => ({ kind: 'registeredId' })],
-])
-
-function readSubtree(element: Element): Subtree {
-  const fields = new Fields(element, 'a subtree of nameConstraints')
-  const base = fields.required('base')
-  // RFC 5280: minimum is 0, which DER leaves out, and maximum is absent.
-  fields.end()
-  const read = readers.get(base.tag)
-  if (read !== undefined) return read(base)
-  return refuse('extension-malformed', 'nameConstraints have a kind of name that is not supported')
-}
-
-function readDirectorySubtree(element: Element): Subtree {
-  const name = explicitly(element, 'a directory name of nameConstraints')
-  readName(name, 'a directory name of nameConstraints')
-  return { kind: 'directoryName', name: name.der }
-}
-
-function readIpSubtree({ content }: Element): Subtree {
-  const half = content.length / 2
-  if (half !== 4 && half !== 16) {
-    refuse('extension-malformed', 'an address range of nameConstraints is not 8 or 32 octets')
-  }
-  return { kind: 'ip', network: content.subarray(0, half), mask: content.subarray(half) }
-}
-
-/** Whether an excluded subtree holds the name, or a part of it, or cannot be told apart from it. */
-function overlaps(subtree: Subtree, name: GeneralName): boolean {
-  if (contains(subtree, name)) return true
-  if (subtree.kind !== name.kind) return false
-  if (subtree.kind === 'dns' && name.kind === 'dns')
-    return isUnderWildcard(subtree.base, name.value)
-  if (subtree.kind === 'uri' && name.kind === 'uri') return hostOf(name.value) === undefined
-  return subtree.kind === 'otherName' || subtree.kind === 'registeredId'
-}
-
-function contains(subtree: Subtree, name: GeneralName): boolean {
-  if (subtree.kind === 'dns' && name.kind === 'dns') return isWithin(name.value, subtree.base)
-  if (subtree.kind === 'email' && name.kind === 'email') return holdsMail(subtree.base, name.value)
-  if (subtree.kind === 'uri' && name.kind === 'uri') {
-    const host = hostOf(name.value)
-    return host !== undefined && isHost(host, subtree.base)
-  }
-  if (subtree.kind === 'ip' && name.kind === 'ip') return holdsAddress(subtree, name.octets)
-  if (subtree.kind === 'directoryName' && name.kind === 'directoryName') {
-    return holdsDirectory(subtree.name, name.name)
-  }
-  // For otherName and registeredID no matching is defined: nothing is surely within.
-  return false
-}
-
-/** The base itself and all below it; with a leading dot only what is below. */
-function isWithin(name: string, base: string): boolean {
-  const [lowerName, lowerBase] = [name.toLowerCase(), base.toLowerCase()]
-  if (lowerBase === '' || lowerName === lowerBase) return true
-  return lowerName.endsWith(lowerBase.startsWith('.') ? lowerBase : `.${lowerBase}`)
-}
-
-/** Whether `*.parent` could stand for the base. */
-function isUnderWildcard(base: string, name: string): boolean {
-  const [, ...parent] = base.toLowerCase().split('.')
-  return name.toLowerCase() === `*.${parent.join('.')}`
-}
-
-/** One mailbox, all of one host, or with a leading dot all of the hosts below a domain. */
-function holdsMail(base: string, address: string): boolean {
-  const [local = '', domain = ''] = address.split('@')
-  const [baseLocal = '', baseDomain] = base.split('@')
-  if (baseDomain === undefined) return isHost(domain, base)
-  return local === baseLocal && domain.toLowerCase() === baseDomain.toLowerCase()
-}
-
-/** The host name of a URI, if it has one. */
-function hostOf(uri: string): string | undefined {
-  const host = /^[^:]*:\/\/(?:[^@/?#]*@)?([^:/?#[\]]+)/.exec(uri)?.[1]
-  return host === undefined || /^[0-9.]+$/.test(host) ? undefined : host
-}
-
-function isHost(host: string, base: string): boolean {
-  return base.startsWith('.') ? isWithin(host, base) : host.toLowerCase() === base.toLowerCase()
-}
-
-function holdsAddress({ network, mask }: AddressRange, octets: Uint8Array): boolean {
-  if (network.length !== octets.length) return false
-  return network.every((octet, i) => (((octets[i] ?? 0) ^ octet) & (mask[i] ?? 0)) === 0)
-}
-
-/** Whether the RDNs of `base` are the first of `name`. */
-function holdsDirectory(base: Uint8Array, name: Uint8Array): boolean {
-  const [baseRdns = [], rdns = []] = [base, name].map((der) =>
-    readName(readDer(der, 'a name'), 'a name').map(comparable),
-  )
-  return baseRdns.every((rdn, i) => rdn === rdns[i])
-}
-
-/** Case and white space do not count, nor does the kind of string (RFC 5280 §7.1). */
-function comparable(rdn: readonly NameAttribute[]): string {
-  const attributes = rdn.map(({ type, text }) => [
-    type,
-    text.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' '),
-  ])
-  return JSON.stringify(attributes.toSorted())
-}
-
-function subtreeText(subtree: Subtree): string {
-  if (subtree.kind === 'ip') return `${ipText(subtree.network)}/${ipText(subtree.mask)}`
-  if (subtree.kind === 'directoryName') return nameText(subtree.name)
-  return 'base' in subtree ? JSON.stringify(subtree.base) : subtree.kind
+/** For messages: `permitted DNS name "example.com"; excluded IP address 10.0.0.0/255.0.0.0`. */
+export function constraintsText({ permitted, excluded }: NameConstraints): string {
+  return Object.entries({ permitted, excluded })
+    .filter(([, subtrees]) => subtrees.length > 0)
+    .map(([word, subtrees]) => `${word} ${subtrees.map(subtreeText).join(', ')}`)
+    .join('; ')
 }

@@ -23,7 +23,7 @@ export function checkSubjectAltNames(names: readonly GeneralName[]): void {
 }
 
 /** Preferred name syntax (RFC 5280 §4.2.1.6, RFC 1034 §3.5), A-labels for other scripts. */
-function checkDnsName(
+export function checkDnsName(
   name: string,
   rule: Rule,
   what: string,
@@ -57,13 +57,13 @@ function isALabel(label: string): boolean {
 }
 
 /** RFC 5280 §4.2.1.6: a Mailbox of RFC 5321 in ASCII. */
-function checkEmail(address: string): void {
+export function checkEmail(address: string, rule: Rule = 'san-email'): void {
   const [local, domain, ...rest] = address.split('@')
   const atoms = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/
   if (local === undefined || domain === undefined || rest.length > 0 || !atoms.test(local)) {
-    refuse('san-email', `email address ${JSON.stringify(address)} is not local@domain`)
+    refuse(rule, `email address ${JSON.stringify(address)} is not local@domain`)
   }
-  checkDnsName(domain, 'san-email', 'email domain', { wildcard: false })
+  checkDnsName(domain, rule, 'email domain', { wildcard: false })
 }
 
 /** RFC 5280 §4.2.1.6: absolute, ASCII, and with a host where the scheme has an authority. */

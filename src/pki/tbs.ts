@@ -72,6 +72,9 @@ function* encodeExtensions(contents: CertificateContents): Generator<Uint8Array>
   if (subjectAltName !== undefined) {
     yield extension(oid.subjectAltName, subjectAltName.critical, subjectAltName.value)
   }
+  if (contents.nameConstraints !== undefined) {
+    yield extension(oid.nameConstraints, true, contents.nameConstraints)
+  }
   yield extension(oid.subjectKeyIdentifier, false, octetString(contents.subjectKeyIdentifier))
   const authorityKey = sequence(implicit(0, contents.authorityKeyIdentifier))
   yield extension(oid.authorityKeyIdentifier, false, authorityKey)

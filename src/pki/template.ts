@@ -7,6 +7,7 @@ import type { CertificateSigningRequest } from './csr.ts'
 import type { BasicConstraints } from './extensions.ts'
 import type { NameKind } from './general_names.ts'
 import { checkIdentity } from './identity.ts'
+import { chooseNameConstraints } from './imposed_constraints.ts'
 import { type InformationUrls, noInformationUrls } from './information_urls.ts'
 import type { KeyUsage } from './key_usage.ts'
 import { isEmptyName } from './names.ts'
@@ -44,6 +45,8 @@ export interface CertificateContents {
   readonly purposes: readonly string[]
   /** The value of the extension as in the request. */
   readonly subjectAltName: { readonly critical: boolean; readonly value: Uint8Array } | undefined
+  /** The value of the extension; a CA has it, a leaf never. */
+  readonly nameConstraints: Uint8Array | undefined
   readonly subjectKeyIdentifier: Uint8Array
   readonly authorityKeyIdentifier: Uint8Array
   readonly urls: InformationUrls
@@ -63,6 +66,8 @@ export interface IssuanceRequest {
 export interface Limits extends ValidityLimits {
   /** Kinds of alternative names that are given; DNS names alone when left out. */
   readonly nameKinds?: readonly NameKind[] | undefined
+  /** Types of otherNames that are given, OIDs; any when left out, where the kind is given. */
+  readonly otherNameTypes?: readonly string[] | undefined
   /** CAs are given within these; none when left out. */
   readonly ca?: CaLimits | undefined
 }
@@ -97,7 +102,7 @@ export function decide(input: DecisionInput): Parsed<CertificateDecision> {
 function chooseContents(input: DecisionInput): CertificateContents {
   const { csr, request, limits, authority, now, serialBytes } = input
   const basicConstraints = chooseBasicConstraints(csr, request.isCA, limits.ca, authority)
-  checkIdentity(csr, limits.nameKinds ?? ['dns'], authority)
+  checkIdentity(csr, request.isCA, limits, authority)
   if (sameBytes(csr.key.spki, authority.certificate.key.spki)) {
     refuse('subject-key-is-ca-key', 'the request is for the key of the CA itself; make a new key')
   }
@@ -114,6 +119,7 @@ function chooseContents(input: DecisionInput): CertificateContents {
     keyUsage: usages.keyUsage,
     purposes: usages.purposes,
     subjectAltName: subjectAltNameOf(csr),
+    nameConstraints: chooseNameConstraints(csr, request.isCA, limits.ca?.nameConstraints),
     subjectKeyIdentifier: keyIdentifier(csr.key),
     authorityKeyIdentifier: authorityKeyIdentifierOf(authority),
     urls: input.urls ?? noInformationUrls,

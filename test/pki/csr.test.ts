@@ -189,16 +189,6 @@ describe('a CSR is refused', () => {
       { extensions: [san, extension('1.2.3.4', derNull, true)] },
     ],
     [
-      'critical name constraints',
-      'extension-critical-unknown',
-      {
-        extensions: [
-          san,
-          extension(oid.nameConstraints, sequence(tagged(0xa0, sequence(dnsName('a')))), true),
-        ],
-      },
-    ],
-    [
       'critical FALSE spelled out',
       'der-malformed',
       {

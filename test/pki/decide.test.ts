@@ -4,9 +4,11 @@ import { hex } from '../../src/pki/bytes.ts'
 import {
   derNull,
   derTrue,
+  explicit,
   objectIdentifier,
   octetString,
   sequence,
+  tagged,
 } from '../../src/pki/der_writer.ts'
 import { encodeKeyUsage, type KeyUsage, keyUsage } from '../../src/pki/key_usage.ts'
 import { oid } from '../../src/pki/oids.ts'
@@ -237,6 +239,25 @@ describe('the alternative names', () => {
   })
 })
 
+const otherNameCsr = makeCsr({
+  extensions: [
+    subjectAltName(tagged(0xa0, objectIdentifier('1.2.3'), explicit(0, tagged(0x0c, san)))),
+  ],
+})
+
+describe('otherNames', () => {
+  const taken: Readonly<Record<string, readonly string[] | undefined>> = {
+    'of any type are given where no type is listed': undefined,
+    'of a listed type are given': ['1.2.4', '1.2.3'],
+  }
+  for (const [title, otherNameTypes] of Object.entries(taken)) {
+    test(title, () => {
+      const limits = { nameKinds: ['otherName'], otherNameTypes } as const
+      accepted(decideWith({ csr: otherNameCsr, limits }))
+    })
+  }
+})
+
 describe('a request is refused', () => {
   const serverOnly = makeCa({ extensions: [purposesExtension(oid.serverAuth)] })
   const dying = makeAuthority(makeCa({ name: 'Dying', notAfter: now + minute }))
@@ -351,6 +372,15 @@ describe('a request is refused', () => {
       'san-kind',
       /email address "a@example.com"/,
       { csr: makeCsr({ extensions: [subjectAltName(emailName('a@example.com'))] }) },
+    ],
+    [
+      'for an otherName of another type',
+      'san-kind',
+      /type 1\.2\.3: .* these types only: 1\.2\.4/,
+      {
+        csr: otherNameCsr,
+        limits: { nameKinds: ['dns', 'otherName'], otherNameTypes: ['1.2.4'] },
+      },
     ],
     ['for 4 minutes', 'duration-too-short', /240s|4m.*5m/, { request: { durationMs: 4 * minute } }],
     ['for two years', 'duration-too-long', /17520h.*8760h/, { request: { durationMs: 730 * day } }],

@@ -206,6 +206,32 @@ describe('a subject under name constraints', () => {
   })
 })
 
+function nameOf(commonName: string): Uint8Array {
+  return makeName({ '2.5.4.3': commonName })
+}
+
+describe('a common name that looks like a host', () => {
+  const permitted = { permitted: [dnsName('example.com')] }
+  const mail = [emailName('a@b.org')]
+  test('is held to the constraints of DNS names where it is the only one', () => {
+    accepted(decideUnder(permitted, mail, nameOf('a.example.com')))
+    for (const host of ['a.example.org', 'A_1.example.org', '*.example.org', 'example.com.org']) {
+      const outcome = decideUnder(permitted, mail, nameOf(host))
+      assertRefused(outcome, 'name-constraints', /outside .* "example.com"/)
+    }
+  })
+  test('is excluded like one', () => {
+    const outcome = decideUnder({ excluded: [dnsName('b.org')] }, mail, nameOf('a.b.org'))
+    assertRefused(outcome, 'name-constraints', /"a.b.org" is excluded/)
+  })
+  test('is not, beside a DNS name', () => {
+    accepted(decideUnder(permitted, inside, nameOf('a.example.org')))
+  })
+  for (const name of ['My Team', 'alice', 'a..b', '-a.b', 'a.b.', 'a-.b', 'ä.b']) {
+    test(`is not ${name}`, () => void accepted(decideUnder(permitted, mail, nameOf(name))))
+  }
+})
+
 describe('the constraints of two CAs', () => {
   test('both hold: their union permits nothing', () => {
     const root = makeCa({ name: 'Root', extensions: [permitting('example.com')] })
@@ -221,6 +247,10 @@ describe('the constraints of two CAs', () => {
 describe('a CA certificate with name constraints that are malformed', () => {
   const cases: Readonly<Record<string, Uint8Array>> = {
     'of nothing': sequence(),
+    'with an empty list beside a full one': sequence(
+      explicit(0),
+      explicit(1, sequence(dnsName('a'))),
+    ),
     'with an address range of 4 octets': sequence(explicit(0, sequence(ipName(1, 2, 3, 4)))),
     'of a kind nobody uses': sequence(explicit(0, sequence(tagged(0xa3, sequence())))),
   }
