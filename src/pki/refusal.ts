@@ -76,6 +76,20 @@ export type Rule =
   | 'policy-email'
   | 'policy-other-name'
   | 'policy-common-name'
+  // Secrets of Key Vault that hold a certificate with its key.
+  | 'secret-content-type'
+  | 'secret-too-large'
+  | 'secret-encoding'
+  | 'pfx-encoding'
+  | 'pfx-algorithm'
+  | 'pfx-iterations'
+  | 'pfx-mac'
+  | 'pfx-decryption'
+  | 'pem-encrypted'
+  | 'key-inconsistent'
+  | 'key-not-exportable'
+  | 'key-ambiguous'
+  | 'key-mismatch'
   // Before and after the signature.
   | 'signature-length'
   | 'signature-range'
@@ -100,6 +114,16 @@ export type Parsed<T> =
 export function parsed<T>(work: () => T): Parsed<T> {
   try {
     return { ok: true, value: work() }
+  } catch (thrown) {
+    if (thrown instanceof Refused) return { ok: false, refusal: thrown.refusal }
+    throw thrown
+  }
+}
+
+/** The same for work that waits. */
+export async function parsedAsync<T>(work: () => Promise<T>): Promise<Parsed<T>> {
+  try {
+    return { ok: true, value: await work() }
   } catch (thrown) {
     if (thrown instanceof Refused) return { ok: false, refusal: thrown.refusal }
     throw thrown
