@@ -7,6 +7,7 @@ import { callOf, describeCall, type KubeCall } from './call.ts'
 import { Connection, type Session } from './connection.ts'
 import { type CredentialSource, type Credentials, credentialSource } from './credentials.ts'
 import { failureFromAnswer, failureFromStatus, failureFromThrown, stoppedBy } from './failure.ts'
+import { hedged } from './hedge.ts'
 import { LineSplitter } from './line_splitter.ts'
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>
@@ -135,17 +136,7 @@ class HttpKubeClient implements KubeClient {
 
   async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<WatchEvent> {
     const call = callOf('WATCH', request.path)
-    const answer = await this.#guard(call, signal, () =>
-      this.#send(call, 'watches', {
-        method: 'GET',
-        path: withQuery(request.path, { ...request.query, watch: true }),
-        headers: { accept: 'application/json' },
-        // The API server sends them at once, before it has anything to tell.
-        headersTimeout: Math.min(request.idleTimeoutMs, watchHeadersMs),
-        bodyTimeout: request.idleTimeoutMs,
-        signal,
-      }),
-    )
+    const answer = await this.#guard(call, signal, () => this.#openWatch(call, request, signal))
     const chunks = answer.body[Symbol.asyncIterator]()
     const lines = new LineSplitter(maxLineBytes)
     try {
@@ -168,6 +159,27 @@ class HttpKubeClient implements KubeClient {
     await this.#connection.close()
   }
 
+  #openWatch(
+    call: KubeCall,
+    { path, query, idleTimeoutMs }: WatchRequest,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
+    const begin = (own: AbortSignal) =>
+      this.#send(call, 'watches', {
+        method: 'GET',
+        path: withQuery(path, { ...query, watch: true }),
+        headers: { accept: 'application/json' },
+        // As long as the API server may let a request wait for its turn (a quarter of a minute).
+        headersTimeout: Math.min(idleTimeoutMs, watchHeadersMs),
+        bodyTimeout: idleTimeoutMs,
+        signal: own,
+      })
+    // The headers come at once, before there is anything to tell (measured: 1 to 10 ms), unless the
+    // server is overloaded, where giving up would only make its queue longer.
+    const { clock } = this.#options
+    return hedged({ begin, discard: dropBody, everyMs: watchHedgeMs, clock }, signal)
+  }
+
   async #guard<T>(call: KubeCall, signal: AbortSignal, act: () => Promise<T>): Promise<T> {
     if (signal.aborted) throw stoppedBy(signal)
     try {
@@ -178,7 +190,10 @@ class HttpKubeClient implements KubeClient {
     }
   }
 
-  /** The answer when it is 2xx. Asks once more with credentials read anew when it is 401. */
+  /**
+   * The answer when it is 2xx. Asks again with credentials read anew: when the server refused those
+   * it was given, and when there was no answer and asking twice does no harm.
+   */
   async #send(
     call: KubeCall,
     pool: 'calls' | 'watches',
@@ -186,14 +201,26 @@ class HttpKubeClient implements KubeClient {
   ): Promise<Dispatcher.ResponseData> {
     let session = await this.#connection.session()
     for (;;) {
-      const answer = await this.#exchange(call, session, pool, request)
-      if (answer.statusCode >= 200 && answer.statusCode < 300) return answer
-      const text = await answer.body.text()
+      const result = await this.#exchange(call, session, pool, request).catch(
+        (thrown: unknown) => ({
+          thrown,
+        }),
+      )
+      if ('thrown' in result) {
+        if (request.signal.aborted) throw result.thrown
+        // A rotated CA looks like this.
+        const renewed = await this.#connection.renew(session, 'unreachable')
+        if (renewed === session || request.method !== 'GET') throw result.thrown
+        session = renewed
+        continue
+      }
+      if (result.statusCode >= 200 && result.statusCode < 300) return result
+      const text = await result.body.text()
       const renewed =
-        answer.statusCode === 401 ? await this.#connection.renew(session, 'refused') : session
+        result.statusCode === 401 ? await this.#connection.renew(session, 'refused') : session
       if (renewed === session) {
-        const retryAfter = answer.headers['retry-after']
-        throw failureFromAnswer(call, answer.statusCode, retryAfter?.toString(), text)
+        const retryAfter = result.headers['retry-after']
+        throw failureFromAnswer(call, result.statusCode, retryAfter?.toString(), text)
       }
       session = renewed
     }
@@ -218,14 +245,14 @@ class HttpKubeClient implements KubeClient {
       })
       status = answer.statusCode
       return answer
-    } catch (error) {
-      // A rotated CA looks like this; the next call shall have it.
-      if (!request.signal.aborted) await this.#connection.renew(session, 'unreachable')
-      throw error
     } finally {
       onCall?.({ ...call, status, ms: clock.monotonic() - started })
     }
   }
+}
+
+function dropBody({ body }: Dispatcher.ResponseData): void {
+  body.destroy()
 }
 
 function withoutSlash(text: string): string {
@@ -266,4 +293,6 @@ function isEventType(type: string | undefined): type is WatchEvent['type'] {
 
 const defaultTimeoutMs = 30_000
 const watchHeadersMs = 15_000
+// Below 2 s, in which a fault that is over shall be overcome.
+const watchHedgeMs = 1_500
 const maxLineBytes = 16 * 1024 * 1024

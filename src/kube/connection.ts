@@ -52,7 +52,7 @@ export class Connection {
 
   /**
    * Reads the credentials again because the server refused those of `used`, or could not be reached
-   * with them. Gives `used` itself when they are the same, or were read under a second ago.
+   * with them. Gives `used` itself when they are the same, or were read half a second ago.
    */
   async renew(used: Session, why: 'refused' | 'unreachable'): Promise<Session> {
     if (this.#session !== used || this.#age() < rereadFloorMs) return this.#session
@@ -148,7 +148,8 @@ function fingerprint({ server, tls, proxy }: Credentials): string {
 }
 
 const rereadMs = 30_000
-const rereadFloorMs = 1_000
+// Below the 0.75 s that a watch in trouble waits at least: each of its tries may bring the cure.
+const rereadFloorMs = 500
 const connectMs = 5_000
 const maxCalls = 64
 const maxResponseBytes = 128 * 1024 * 1024
