@@ -50,6 +50,8 @@ export class Reflector<T> {
   /** Where to resume the watch; undefined when only a new list helps. */
   #version: string | undefined
   #failuresInRow = 0
+  /** Of these, the last ones that were refusals. */
+  #refusalsInRow = 0
   #quickEnds = 0
   #expiredPagings = 0
   #listedAt = Number.NEGATIVE_INFINITY
@@ -188,19 +190,19 @@ export class Reflector<T> {
         if (type !== 'BOOKMARK') this.#apply(type, object, signal)
         this.#version = version
         this.#contactAt = clock.monotonic()
-        this.#failuresInRow = 0
+        this.#wentWell()
         if (type !== 'BOOKMARK') brought = 'change'
         else if (brought === 'nothing') brought = 'bookmark'
       }
     } catch (error) {
       const lived = clock.monotonic() - started
-      if (lived >= healthyMs) this.#failuresInRow = 0
+      if (lived >= healthyMs) this.#wentWell()
       // Not even a bookmark: the server may never come to this version (etcd restored).
       if (brought === 'nothing' && lived >= idleTimeoutMs) this.#version = undefined
       throw error
     }
     const lived = clock.monotonic() - started
-    this.#failuresInRow = 0
+    this.#wentWell()
     this.#quickEnds = lived < endFloorMs ? this.#quickEnds + 1 : 0
     if (this.#quickEnds <= 1) return
     // The API server ends the watch of a slow reader under a burst; such a one has brought changes.
@@ -252,6 +254,11 @@ export class Reflector<T> {
     }
   }
 
+  #wentWell(): void {
+    this.#failuresInRow = 0
+    this.#refusalsInRow = 0
+  }
+
   async #recover(error: IssuerError, signal: AbortSignal): Promise<void> {
     const { path, random, log } = this.#options
     this.#counts.failures++
@@ -259,9 +266,13 @@ export class Reflector<T> {
     if (error.code === 'KubeExpired' || this.#failuresInRow >= failuresToList) {
       this.#version = undefined
     }
-    const backoff = error.retry === 'change' ? slowBackoff : fastBackoff
-    const asked = Math.min(error.retryAfterMs ?? 0, maxRetryAfterMs)
-    const retryMs = Math.max(asked, backoffMs(this.#failuresInRow, backoff, random))
+    // An API server that comes up refuses everything for a moment: only refusals count here.
+    this.#refusalsInRow = error.retry === 'change' ? this.#refusalsInRow + 1 : 0
+    const backMs =
+      this.#refusalsInRow > 0
+        ? backoffMs(this.#refusalsInRow, slowBackoff, random)
+        : backoffMs(this.#failuresInRow, fastBackoff, random)
+    const retryMs = Math.max(backMs, Math.min(error.retryAfterMs ?? 0, maxRetryAfterMs))
     // Every failure at first, then ever fewer of a long outage.
     if (Number.isInteger(Math.log2(this.#failuresInRow))) {
       log.warn('watching failed', { path, error, failures: this.#failuresInRow, retryMs })
