@@ -33,7 +33,7 @@ export function checkUsages(
   if (unfit === 0) return { ...asked, notes: [] }
   const whose = request.isCA
     ? 'is not for CAs'
-    : `cannot be done with an ${describeKey(csr.key)} key`
+    : `is not for an end entity with an ${describeKey(csr.key)} key`
   const reason = `${keyUsageText(unfit)} ${whose}`
   if (fit === 0) {
     refuse('usage-unfit-for-key', `usage ${reason}; ask for "digital signature" in its place`)
@@ -96,11 +96,11 @@ function checkNesting(purposes: readonly string[], authority: Authority): void {
   }
 }
 
-const signatures = keyUsage.digitalSignature | keyUsage.contentCommitment | keyUsage.cRLSign
+const signatures = keyUsage.digitalSignature | keyUsage.contentCommitment
 const agreement = keyUsage.keyAgreement | keyUsage.encipherOnly | keyUsage.decipherOnly
 
 /**
- * What a key can do. cert-manager's default asks for key encipherment whatever the key is, so what
+ * What the key of an end entity can do. CRLs are for CAs to sign. cert-manager's default asks for key encipherment whatever the key is, so what
  * does not fit is left out, not refused.
  */
 const fitBits: Readonly<Record<SubjectKey['kind'], KeyUsage>> = {

@@ -135,7 +135,7 @@ describe('the usages', () => {
       {},
       keyUsage.digitalSignature,
       [oid.serverAuth],
-      /\[key encipherment\] cannot be done with an ECDSA P-256 key/,
+      /\[key encipherment\] is not for an end entity with an ECDSA P-256 key/,
     ],
     [
       'of a server with an Ed25519 key, without key encipherment',
@@ -157,6 +157,13 @@ describe('the usages', () => {
       0,
       [oid.serverAuth, oid.clientAuth],
       /^$/,
+    ],
+    [
+      'of a leaf, without CRL signing',
+      { csr: rsaCsr, request: { usages: ['digital signature', 'crl sign'] } },
+      keyUsage.digitalSignature,
+      [],
+      /\[crl sign\] is not for an end entity with an RSA 2048 key/,
     ],
     [
       'with two names for one thing',
