@@ -60,9 +60,13 @@ export function troubleWithOwnAssertion(
   }
   if (!audiencePattern(tenantId).test(String(aud))) return wrongAssertionAudience(aud)
   const now = nowMs / 1000
-  const isTimely = typeof exp === 'number' && now < exp && typeof nbf === 'number' && now >= nbf
+  const isTimely =
+    typeof exp === 'number' && now < exp && typeof nbf === 'number' && now >= nbf - leeway
   return isTimely ? undefined : outsideItsTime(nbf, exp, nowMs)
 }
+
+/** Seconds; believed. msal rounds `nbf` to the nearest second, so that half of its tokens are early. */
+const leeway = 300
 
 /** Certificates that an identity may sign with, from PEM. */
 export function parseClientCertificate(pem: string): string {

@@ -1,4 +1,4 @@
-import { createDecipheriv, createHash } from 'node:crypto'
+import { createDecipheriv, hash } from 'node:crypto'
 import { bmp } from './der.ts'
 
 /** Hashes of RFC 7292 and the length of their input block in bytes (`v` in appendix B.2). */
@@ -15,20 +15,20 @@ export function bmpPassword(password: string): Uint8Array {
 
 /** The key derivation of RFC 7292, appendix B.2. */
 export function deriveBytes(
-  hash: KdfHash,
+  hashName: KdfHash,
   password: Uint8Array,
   salt: Uint8Array,
   id: number,
   iterations: number,
   length: number,
 ): Uint8Array {
-  const block = blockLengths[hash]
+  const block = blockLengths[hashName]
   const diversifier = Buffer.alloc(block, id)
   let input: Uint8Array = Buffer.concat([filled(salt, block), filled(password, block)])
   const output: Uint8Array[] = []
   for (let made = 0; made < length; ) {
-    let a = createHash(hash).update(diversifier).update(input).digest()
-    for (let round = 1; round < iterations; round += 1) a = createHash(hash).update(a).digest()
+    let a = hash(hashName, Buffer.concat([diversifier, input]), 'buffer')
+    for (let round = 1; round < iterations; round += 1) a = hash(hashName, a, 'buffer')
     output.push(a)
     made += a.length
     input = added(input, filled(a, block).subarray(0, block))

@@ -16,23 +16,17 @@ import {
 import { isJson } from './http.ts'
 import type { FederatedCredential, Identity, Permission } from './identities.ts'
 import type {
-  Attributes,
-  CertificatePolicy,
   CertificateVersion,
   Collection,
   DeletedEntry,
   Entry,
   Issuance,
-  KeyType,
   KeyVersion,
-  LifetimeAction,
-  PendingOperation,
   SecretVersion,
   State,
-  Tags,
   VaultState,
 } from './state.ts'
-import { keyTypes } from './state.ts'
+import { isJwk, isKeyType, isPending, isPolicy, texts, versioned } from './state_guards.ts'
 import type { ServerIdentity } from './tls.ts'
 
 const format = 'akv-issuer dev vault'
@@ -113,79 +107,6 @@ function vaultFrom({ name, keys, certificates, secrets, issuance }: SavedVault):
 function collectionFrom<V>({ live, deleted }: SavedCollection<V>): Collection<V> {
   return { live: new Map(live), deleted: new Map(deleted) }
 }
-
-const isJwk: Guard<JsonWebKey> = (value): value is JsonWebKey => isJson(value) && isText(value.kty)
-const isTags: Guard<Tags> = (value): value is Tags =>
-  isJson(value) && Object.values(value).every(isText)
-const isKeyType: Guard<KeyType> = oneOf(...keyTypes)
-const texts = list(isText)
-
-const isAttributes = shape<Attributes>({
-  enabled: isFlag,
-  nbf: optional(isNumber),
-  exp: optional(isNumber),
-  created: isNumber,
-  updated: isNumber,
-})
-const versioned = { version: isText, attributes: isAttributes, tags: optional(isTags) }
-
-const isPolicy = shape<CertificatePolicy>({
-  key_props: shape<CertificatePolicy['key_props']>({
-    exportable: isFlag,
-    kty: isKeyType,
-    key_size: isNumber,
-    reuse_key: isFlag,
-    crv: optional(isText),
-  }),
-  secret_props: shape<CertificatePolicy['secret_props']>({ contentType: isText }),
-  x509_props: shape<CertificatePolicy['x509_props']>({
-    subject: isText,
-    sans: optional(
-      shape({
-        emails: optional(texts),
-        dns_names: optional(texts),
-        upns: optional(texts),
-        uris: optional(texts),
-        ipAddresses: optional(texts),
-      }),
-    ),
-    ekus: texts,
-    key_usage: texts,
-    validity_months: isNumber,
-    basic_constraints: shape<{ ca: boolean }>({ ca: isFlag }),
-  }),
-  lifetime_actions: list(
-    shape<LifetimeAction>({
-      trigger: shape<LifetimeAction['trigger']>({
-        lifetime_percentage: optional(isNumber),
-        days_before_expiry: optional(isNumber),
-      }),
-      action: shape<LifetimeAction['action']>({
-        action_type: oneOf('AutoRenew', 'EmailContacts'),
-      }),
-    }),
-  ),
-  issuer: shape<CertificatePolicy['issuer']>({
-    name: isText,
-    cty: optional(isText),
-    cert_transparency: optional(isFlag),
-  }),
-})
-
-const isPending = shape<PendingOperation>({
-  requestId: isText,
-  issuer: isText,
-  csr: isText,
-  jwk: isJwk,
-  enabled: isFlag,
-  tags: optional(isTags),
-  preserveCertOrder: optional(isFlag),
-  startedAt: isNumber,
-  readyAt: optional(isNumber),
-  failure: optional(shape<{ code: string; message: string }>({ code: isText, message: isText })),
-  status: oneOf('inProgress', 'completed', 'cancelled', 'failed'),
-  cancellationRequested: isFlag,
-})
 
 function collection<V>(guard: Guard<V>): Guard<SavedCollection<V>> {
   const entry = shape<Entry<V>>({ name: isText, versions: list(guard) })

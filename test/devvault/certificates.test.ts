@@ -194,6 +194,13 @@ test('refuse what does not fit', async () => {
   await assert.rejects(certificates.getCertificate('taken'), refusal(404, 'CertificateNotFound'))
 })
 
+test('refuse an import while a creation is pending', async () => {
+  const policy = { key_props: { kty: 'EC' }, x509_props: { subject: 'CN=a' } }
+  await vault.control.manage('contoso', 'POST', 'certificates/busy/create', { policy })
+  const { status, body } = await importPem('busy', `${read('ca.key')}${read('ca.pem')}`)
+  assert.deepEqual([status, stringAt(body, 'error', 'code')], [409, 'Forbidden'])
+})
+
 test('set, list and disable secrets', async () => {
   const first = await secrets.setSecret('plain', 'one', {
     contentType: 'text/plain',
