@@ -1,4 +1,4 @@
-import { hostname } from 'node:os'
+import { hostname, uptime } from 'node:os'
 import type { Clock } from '../clock.ts'
 import { IssuerError, invariant, issuerErrorFrom } from '../error.ts'
 import { isObject, type JsonObject, objectAt } from '../json.ts'
@@ -16,6 +16,11 @@ export interface LeaseElectionOptions {
   /** Of this process, and of no other ever. Default: the host's name and a random part. */
   readonly identity?: string
   readonly clock: Clock
+  /**
+   * Milliseconds since the machine started, times of suspension included: a monotonic clock stands
+   * still in them. Default: the system's.
+   */
+  readonly uptime?: () => number
   readonly random: Random
   readonly log: Log
   /**
@@ -45,8 +50,8 @@ export class LeaseElection {
   #stale = true
   /** Whether the server may have us as holder. */
   #mayHold = false
-  /** Start of the last renewal that succeeded, monotonic; undefined when not leading. */
-  #renewedAt: number | undefined
+  /** Start of the last renewal that succeeded; undefined when not leading. */
+  #renewedAt: Moment | undefined
 
   constructor(options: LeaseElectionOptions) {
     const { namespace, name, random } = options
@@ -67,13 +72,13 @@ export class LeaseElection {
 
   /**
    * Throws `LeaseLost` unless no other replica can have the lease now. To be called right before each
-   * write and each call to a vault: after the process was stopped (SIGSTOP, a paused VM) time has
-   * passed that no timer has told of yet.
+   * write and each call to a vault: after the process was stopped (SIGSTOP, a suspended machine) time
+   * has passed that no timer has told of yet.
    */
   assertHeld(): void {
     const { leaseMs } = this.#times
     if (this.#renewedAt === undefined) throw this.#lost('this replica does not hold it')
-    const age = this.#options.clock.monotonic() - this.#renewedAt
+    const age = this.#since(this.#renewedAt)
     if (age < leaseMs) return
     throw this.#lost(`last renewed ${Math.round(age)} ms ago, and it is valid for ${leaseMs} ms`)
   }
@@ -133,7 +138,8 @@ export class LeaseElection {
   async #keep(settled: AbortSignal, lost: AbortController): Promise<void> {
     const { clock, random, log, namespace, name } = this.#options
     const { renewEveryMs, renewDeadlineMs } = this.#times
-    const left = () => (this.#renewedAt ?? -Infinity) + renewDeadlineMs - clock.monotonic()
+    const left = () =>
+      this.#renewedAt === undefined ? 0 : renewDeadlineMs - this.#since(this.#renewedAt)
     for (let waitMs = renewEveryMs; ; ) {
       await clock.sleep(Math.min(waitMs, Math.max(0, left())), settled).catch(() => undefined)
       if (settled.aborted) return
@@ -158,7 +164,7 @@ export class LeaseElection {
   /** Takes or renews the lease: 0 when it is ours now, else the milliseconds that are left of it. */
   async #attempt(role: 'candidate' | 'leader', signal: AbortSignal): Promise<number> {
     const { clock } = this.#options
-    const started = clock.monotonic()
+    const started = this.#now()
     if (role === 'candidate' || this.#stale) await this.#read(signal)
     const holder = this.#observed?.record.holder
     if (role === 'leader' && holder !== undefined && holder !== this.identity) {
@@ -254,6 +260,16 @@ export class LeaseElection {
     }
   }
 
+  #now(): Moment {
+    const { clock, uptime: sinceBoot = systemUptime } = this.#options
+    return { monotonic: clock.monotonic(), uptime: sinceBoot() }
+  }
+
+  #since(then: Moment): number {
+    const now = this.#now()
+    return Math.max(now.monotonic - then.monotonic, now.uptime - then.uptime)
+  }
+
   async #request(request: KubeRequest, signal: AbortSignal): Promise<unknown> {
     return await this.#options.client.request({ ...request, timeoutMs: callTimeoutMs }, signal)
   }
@@ -278,9 +294,18 @@ export class LeaseElection {
   }
 }
 
+interface Moment {
+  readonly monotonic: number
+  readonly uptime: number
+}
+
 type Times = Required<
   Pick<LeaseElectionOptions, 'leaseMs' | 'renewDeadlineMs' | 'renewEveryMs' | 'pollMs'>
 >
+
+function systemUptime(): number {
+  return uptime() * 1_000
+}
 
 function isPowerOfTwo(count: number): boolean {
   return Number.isInteger(Math.log2(count))
