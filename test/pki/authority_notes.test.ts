@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { authorityNotes } from '../../src/pki/authority_notes.ts'
+import { explicit, objectIdentifier, sequence } from '../../src/pki/der_writer.ts'
+import { oid } from '../../src/pki/oids.ts'
+import { type Ca, day, makeAuthority, makeCa, now } from './make_ca.ts'
+import { dnsName, extension, ipName } from './make_csr.ts'
+
+const root = makeCa({ name: 'Root' })
+
+function notesOf(ca: Ca, above: readonly Ca[] = []): readonly string[] {
+  return authorityNotes(makeAuthority(ca, above), now)
+}
+
+function purposes(...ids: readonly string[]): Uint8Array {
+  return extension(oid.extKeyUsage, sequence(...ids.map(objectIdentifier)))
+}
+
+describe('the notes on an authority', () => {
+  const constraints = sequence(
+    explicit(0, sequence(dnsName('example.com')), sequence(ipName(10, 0, 0, 0, 255, 0, 0, 0))),
+    explicit(1, sequence(dnsName('secret.example.com'))),
+  )
+  const dying = makeCa({ name: 'Dying Root', notAfter: now + 29 * day })
+  const constrained = makeCa({
+    name: 'Constrained',
+    extensions: [extension(oid.nameConstraints, constraints, true)],
+  })
+  const cases: readonly (readonly [string, readonly string[], Ca, readonly Ca[]])[] = [
+    ['are none where nothing limits it', [], root, []],
+    ['are none with 30 days left', [], makeCa({ notAfter: now + 30 * day }), []],
+    [
+      'say when it expires',
+      [
+        'the CA certificate for CN=A expires in 2 days, at 2026-11-25T09:59:59Z; nothing it signs outlives it',
+      ],
+      makeCa({ name: 'A', notAfter: now + 3 * day - 1000 }),
+      [],
+    ],
+    [
+      'say when a CA above it expires',
+      [
+        'the CA certificate for CN=Dying Root expires in 29 days, at 2026-12-21T10:00:00Z; nothing it signs outlives it',
+      ],
+      makeCa({ name: 'Below', issuer: dying }),
+      [dying],
+    ],
+    [
+      'say that it expires today',
+      [
+        'the CA certificate for CN=A expires in less than a day, at 2026-11-22T10:00:00Z; nothing it signs outlives it',
+      ],
+      makeCa({ name: 'A', notAfter: now }),
+      [],
+    ],
+    [
+      'say which usages it is limited to',
+      [
+        'the CA certificate for CN=A is limited to the usages [server auth, 1.2.3]; others are refused',
+      ],
+      makeCa({ name: 'A', extensions: [purposes(oid.serverAuth, '1.2.3')] }),
+      [],
+    ],
+    [
+      'are none for usages that are any',
+      [],
+      makeCa({ extensions: [purposes(oid.serverAuth, oid.anyExtendedKeyUsage)] }),
+      [],
+    ],
+    [
+      'say how names are constrained, and by which CA',
+      [
+        'the CA certificate for CN=Constrained constrains names: permitted DNS name "example.com", IP address 10.0.0.0/255.0.0.0; excluded DNS name "secret.example.com"; names outside are refused',
+      ],
+      makeCa({ name: 'Below', issuer: constrained }),
+      [constrained],
+    ],
+    [
+      'say that it cannot issue CAs',
+      [
+        'no CA may stand below the CA certificate for CN=A (pathLenConstraint); requests with isCA are refused',
+      ],
+      makeCa({ name: 'A', pathLength: 0 }),
+      [],
+    ],
+  ]
+  for (const [title, notes, ca, above] of cases) {
+    test(title, () => assert.deepEqual(notesOf(ca, above), notes))
+  }
+})
