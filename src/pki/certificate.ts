@@ -2,7 +2,7 @@ import { sameBytes } from './bytes.ts'
 import { type Element, readDer, tags } from './der.ts'
 import { explicitly, Fields, readSmallInteger } from './der_fields.ts'
 import { type Extensions, noExtensions, readExtensions } from './extensions.ts'
-import { readName } from './names.ts'
+import { nameText, readName } from './names.ts'
 import { readCertificatePem } from './pem.ts'
 import { type Parsed, parsed, refuse } from './refusal.ts'
 import { readSigned, type Signed, verifySignature } from './signed.ts'
@@ -36,7 +36,15 @@ export function parseCertificate(der: Uint8Array): Parsed<Certificate> {
 
 /** Parses a PEM bundle with at least one certificate and nothing but certificates. */
 export function parsePemCertificates(pem: string): Parsed<readonly Certificate[]> {
-  return parsed(() => readCertificatePem(pem).map((der) => readCertificate(der)))
+  return parsed(() => {
+    const blocks = readCertificatePem(pem)
+    return blocks.map((der, i) => {
+      const certificate = parseCertificate(der)
+      if (certificate.ok) return certificate.value
+      const { rule, message } = certificate.refusal
+      return refuse(rule, `${blockText(der, i + 1, blocks.length)}: ${message}`)
+    })
+  })
 }
 
 /** Parses a PEM that holds exactly one certificate. */
@@ -71,6 +79,22 @@ export function readCertificate(der: Uint8Array, known: Known = {}): Certificate
 }
 
 const what = 'the certificate'
+
+/** For messages: which block of a bundle is at fault, with its subject where that can be read. */
+function blockText(der: Uint8Array, number: number, count: number): string {
+  const subject = parsed(() => readSubject(der))
+  const name = subject.ok ? ` (${nameText(subject.value)})` : ''
+  return `certificate ${number} of ${count}${name}`
+}
+
+function readSubject(der: Uint8Array): Uint8Array {
+  const body = new Fields(readSigned(readDer(der, what), what).body, what)
+  body.optional(0xa0)
+  for (const field of ['serialNumber', 'signature', 'issuer', 'validity']) body.required(field)
+  const subject = body.required('subject')
+  readName(subject, what)
+  return subject.der
+}
 
 type Body = Omit<Certificate, 'der' | 'signed' | 'selfSigned'>
 

@@ -36,7 +36,12 @@ export function readCertificatePem(text: string): readonly Uint8Array[] {
   const what = 'the certificate bundle'
   checkSize(text, maxBundle, what)
   const blocks = readBlocks(text, what)
-  if (blocks.length === 0) refuse('pem-malformed', `${what} holds no CERTIFICATE block`)
+  if (blocks.length === 0) {
+    refuse(
+      'pem-malformed',
+      `${what} holds no PEM block; expected "-----BEGIN CERTIFICATE-----" and what follows it`,
+    )
+  }
   for (const { label } of blocks) {
     if (label !== 'CERTIFICATE') refuseLabel(label, 'CERTIFICATE', what)
   }
@@ -70,7 +75,8 @@ function readBlocks(text: string, what: string): readonly Block[] {
     if (end < 0) return refuse('pem-malformed', `${what} has no line "-----END ${label}-----"`)
     // Before the body is looked at: no part of a key may come near a message.
     if (label.includes('PRIVATE KEY')) refusePrivateKey(what)
-    blocks.push({ label, der: decodeBody(lines.slice(at + 1, end), what), textOutside })
+    const der = decodeBody(lines.slice(at + 1, end), `block ${blocks.length + 1} of ${what}`)
+    blocks.push({ label, der, textOutside })
     if (blocks.length > maxBlocks) refuse('pem-too-large', `${what} has over ${maxBlocks} blocks`)
     at = end
   }
@@ -81,12 +87,12 @@ function readBlocks(text: string, what: string): readonly Block[] {
 function decodeBody(lines: readonly string[], what: string): Uint8Array {
   const body = lines.join('')
   if (body === '' || !base64Body.test(body)) {
-    refuse('pem-malformed', `${what} has a PEM block that is not base64`)
+    refuse('pem-malformed', `${what} is not base64`)
   }
   const der = Buffer.from(body, 'base64')
   // Padding bits that are set decode to the same octets; two texts would stand for one request.
   if (der.toString('base64') !== body) {
-    refuse('pem-malformed', `${what} has a PEM block whose base64 is not canonical`)
+    refuse('pem-malformed', `${what} is base64 that is not canonical`)
   }
   return new Uint8Array(der.buffer, der.byteOffset, der.length)
 }

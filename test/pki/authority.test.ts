@@ -8,7 +8,7 @@ import {
 } from '../../src/pki/certificate.ts'
 import { buildChain } from '../../src/pki/chain.ts'
 import { readDer } from '../../src/pki/der.ts'
-import { derNull, objectIdentifier, sequence } from '../../src/pki/der_writer.ts'
+import { derNull, explicit, objectIdentifier, sequence } from '../../src/pki/der_writer.ts'
 import { keyUsage } from '../../src/pki/key_usage.ts'
 import { nameText } from '../../src/pki/names.ts'
 import { encodePem } from '../../src/pki/pem.ts'
@@ -253,6 +253,33 @@ describe('a certificate bundle', () => {
     test(`with ${title} is refused: ${rule}`, () => assertRefused(parsePemCertificates(text), rule))
   }
 
+  const bad = encodePem('CERTIFICATE', withExtensionTwice())
+  const faults: readonly (readonly [string, Rule, RegExp, string])[] = [
+    [
+      'its number and its subject',
+      'extension-duplicate',
+      /^certificate 2 of 3 \(CN=Root\): the certificate has extension 2.5.29.19 twice$/,
+      pem(upper) + bad + pem(lower),
+    ],
+    [
+      'its number alone where no subject can be read',
+      'structure',
+      /^certificate 3 of 3: /,
+      pem(upper) + pem(lower) + encodePem('CERTIFICATE', sequence(derNull)),
+    ],
+    [
+      'its number where it is not base64',
+      'pem-malformed',
+      /^block 2 of the certificate bundle is not base64/,
+      pem(upper) + pem(lower).replace(/\nM/, '\n!'),
+    ],
+  ]
+  for (const [title, rule, words, text] of faults) {
+    test(`says which block is at fault: ${title}`, () => {
+      assertRefused(parsePemCertificates(text), rule, words)
+    })
+  }
+
   test('never has a part of a private key in the refusal', () => {
     const oneLine =
       '-----BEGIN PRIVATE KEY----- MIIEvQIBADANBgkqhkiG9w0BAQEFAASC -----END PRIVATE KEY-----'
@@ -276,6 +303,20 @@ describe('a certificate bundle', () => {
     assert.throws(() => makeCa({ version: 1 }), /refused by version/)
   })
 })
+
+/** A certificate whose first extension stands there twice; its signature does not matter. */
+function withExtensionTwice(): Uint8Array {
+  const [body, ...rest] = readDer(root.certificate.der, 'the certificate').children
+  const fields = body?.children ?? []
+  const list = fields.at(-1)?.children[0]?.children ?? []
+  const [first] = list
+  assert.ok(first)
+  const extensions = explicit(3, sequence(first.der, ...list.map((one) => one.der)))
+  return sequence(
+    sequence(...fields.slice(0, -1).map((one) => one.der), extensions),
+    ...rest.map((one) => one.der),
+  )
+}
 
 function pem(ca: Ca): string {
   return encodePem('CERTIFICATE', ca.certificate.der)
