@@ -186,6 +186,26 @@ describe('the admin API', () => {
     assert.equal(JSON.stringify(identities).includes(clientSecret ?? '?'), false)
   })
 
+  test('moves the clock of the vaults, and no other', async () => {
+    const at = async (method: string, value?: unknown) =>
+      stringAt((await admin(method, '/clock', value)).body, 'now')
+    assert.equal(await at('PUT', { now: '2030-01-01T00:00:00Z' }), '2030-01-01T00:00:00.000Z')
+    assert.equal(await at('PUT', { advance: 60_000 }), '2030-01-01T00:01:00.000Z')
+    const made = await admin('POST', '/vaults/contoso/keys/later/create', { kty: 'EC' })
+    assert.match(JSON.stringify(made.body), /"created":1893456060,/)
+    assert.equal((await sign()).status, 200)
+    assert.equal(await at('PUT', { now: new Date(clock.now()).toISOString() }), await at('GET'))
+  })
+
+  test('sets how the service behaves, the rest being as usual', async () => {
+    const creationFailure = { code: 'Request rejected', message: 'no' }
+    const { body: behaviour } = await admin('PUT', '/behaviour', { creationMs: 5, creationFailure })
+    const usual = { creationMs: 300, deletionMs: 0, honourCancellation: false }
+    assert.deepEqual(behaviour, { ...usual, creationMs: 5, creationFailure })
+    await admin('PUT', '/behaviour', {})
+    assert.deepEqual((await admin('GET', '/behaviour')).body, usual)
+  })
+
   test('makes keys and identities, and says what was wrong', async () => {
     const made = await admin('POST', '/vaults/contoso/keys/by-admin/create', { kty: 'EC' })
     assert.equal(made.status, 200)
@@ -202,6 +222,12 @@ describe('the admin API', () => {
       ['POST', '/federation', { clientId: 'x', issuer: 'i', subject: 's' }, 400],
       ['PUT', '/latency', { keys: 'slow' }, 400],
       ['PUT', '/quota', {}, 400],
+      ['PUT', '/clock', {}, 400],
+      ['PUT', '/clock', { now: 'soon' }, 400],
+      ['PUT', '/clock', { now: '2027-01-01T00:00:00Z', advance: 1 }, 400],
+      ['PUT', '/behaviour', { creationMs: -1 }, 400],
+      ['PUT', '/identities', { clientId, certificates: ['x'] }, 400],
+      ['PUT', '/identities', { clientId, managed: 'both' }, 400],
       ['POST', '/faults', [], 400],
       ['POST', '/vaults/none/keys/x/create', { kty: 'EC' }, 400],
       ['POST', '/vaults/contoso/keys/x/create', { kty: 'none' }, 400],

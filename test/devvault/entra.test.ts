@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { generateKeyPairSync, hash, type KeyObject, X509Certificate } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { type DevVault, startDevVault } from '../../src/devvault/dev_vault.ts'
+import { policyFrom } from '../../src/devvault/policy_request.ts'
+import { selfSignedCertificate } from '../../src/devvault/x509.ts'
+import { systemRandom } from '../../src/random.ts'
 import { FakeClock } from '../fake_clock.ts'
-import { askToken, identityNamed, raw, stringAt } from './here.ts'
+import { askToken, at, identityNamed, raw, stringAt } from './here.ts'
 import { jwt } from './jwt.ts'
 
 const clock = new FakeClock()
@@ -102,6 +105,58 @@ describe('a service account token is exchanged', () => {
       assert.equal(stringAt(claims, 'oid'), identityNamed(vault, 'workload').objectId)
     })
   }
+})
+
+describe('an assertion signed with a certificate of the app', () => {
+  const id = 'aaaaaaaa-0000-0000-0000-000000000003'
+  const endpoint = `https://login.microsoftonline.com/11111111-1111-1111-1111-111111111111/oauth2/v2.0/token`
+  const policy = policyFrom({ x509_props: { subject: 'CN=app', key_usage: [], ekus: [] } })
+  const validity = { from: clock.now() - 60_000, to: clock.now() + 60_000 }
+  const certificate = selfSignedCertificate(policy, ec.privateKey, validity, systemRandom)
+  const pem = new X509Certificate(certificate).toString()
+  const x5t = hash('sha1', certificate, 'base64url')
+
+  async function codeOf({ header = {}, claims = {}, key = ec.privateKey }: Assertion) {
+    vault.control.putIdentity({ clientId: id, certificates: [pem] })
+    const times = { nbf: now, exp: now + 600 }
+    const token = jwt(
+      { alg: 'ES256', x5t, ...header },
+      { iss: id, sub: id, aud: endpoint, ...times, ...claims },
+      key,
+    )
+    const { body } = await askToken(vault, { ...federated(token), client_id: id })
+    return at(body, 'error_codes') ?? 'accepted'
+  }
+
+  const x5c = [Buffer.from(certificate).toString('base64')]
+  const cases: readonly (readonly [string, unknown, Assertion])[] = [
+    ['is accepted', 'accepted', {}],
+    ['with its chain too', 'accepted', { header: { x5c } }],
+    [
+      'by its SHA-256 thumbprint',
+      'accepted',
+      { header: { x5t: undefined, 'x5t#S256': hash('sha256', certificate, 'base64url') } },
+    ],
+    ['a little early too', 'accepted', { claims: { nbf: now + 60 } }],
+    ['not with another chain', [700027], { header: { x5c: ['MAA='] } }],
+    ['not with an unknown thumbprint', [700027], { header: { x5t: 'AAAA' } }],
+    ['not without a thumbprint', [50027], { header: { x5t: undefined } }],
+    ['not with another key', [700027], { key: stranger.privateKey }],
+    ['not for another audience', [700023], { claims: { aud: 'https://example.com' } }],
+    ['not for another app', [700021], { claims: { sub: clientId } }],
+    ['not after its end', [700024], { claims: { exp: now } }],
+    ['not long before its beginning', [700024], { claims: { nbf: now + 400 } }],
+  ]
+  for (const [name, expected, made] of cases) {
+    test(name, async () => assert.deepEqual(await codeOf(made), expected))
+  }
+
+  test('not when the certificate has expired', async () => {
+    clock.jump(120_000)
+    const times = { nbf: now, exp: now + 6000 }
+    assert.deepEqual(await codeOf({ claims: times }), [700027])
+    clock.jump(-120_000)
+  })
 })
 
 describe('a refusal carries the AADSTS code of', () => {
