@@ -14,6 +14,7 @@ export interface KeyPair {
 const makers = {
   'RSA 2048': () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
   'RSA 3072': () => generateKeyPairSync('rsa', { modulusLength: 3072 }),
+  'RSA 4096': () => generateKeyPairSync('rsa', { modulusLength: 4096 }),
   'ECDSA P-256': () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
   'ECDSA P-384': () => generateKeyPairSync('ec', { namedCurve: 'P-384' }),
   'ECDSA P-521': () => generateKeyPairSync('ec', { namedCurve: 'P-521' }),

@@ -61,10 +61,11 @@ def judge(question):
         for der in question["certificates"]:
             chain.append(load(der))
         host = question["host"].encode()
-        for purpose in question["purposes"]:
-            wanted = [TypedData(GNUTLS_DT_KEY_PURPOSE_OID, purpose.encode(), 0)]
-            if host:
-                wanted.append(TypedData(GNUTLS_DT_DNS_HOSTNAME, host, len(host)))
+        hosts = [TypedData(GNUTLS_DT_DNS_HOSTNAME, host, len(host))] if host else []
+        for purpose in question["purposes"] or [None]:
+            wanted = list(hosts)
+            if purpose:
+                wanted.append(TypedData(GNUTLS_DT_KEY_PURPOSE_OID, purpose.encode(), 0))
             status = verify(chain, wanted)
             if status != 0:
                 yield finding("error", f"status {status:#x}", describe(status))

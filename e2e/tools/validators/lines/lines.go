@@ -13,7 +13,7 @@ import (
 type Question struct {
 	// Certificates are DER: the one to judge first, its root last.
 	Certificates [][]byte `json:"certificates"`
-	// Purposes are OIDs of key purposes, each of which it must be good for.
+	// Purposes are OIDs of key purposes, each of which it must be good for; none: whatever it is good for.
 	Purposes []string `json:"purposes"`
 	// Host is a DNS name or IP address that it must be good for, or empty.
 	Host string `json:"host"`

@@ -29,8 +29,12 @@ func judge(question lines.Question) []lines.Finding {
 		Roots:         poolOf(root),
 		CurrentTime:   time.Unix(question.Time, 0),
 	}
+	purposes := question.Purposes
+	if len(purposes) == 0 {
+		purposes = []string{anyPurpose}
+	}
 	var findings []lines.Finding
-	for _, oid := range question.Purposes {
+	for _, oid := range purposes {
 		usage, known := usages[oid]
 		if !known {
 			return lines.Refusal(fmt.Errorf("crypto/x509 has no key purpose %s", oid))
@@ -51,8 +55,10 @@ func poolOf(certificates ...*x509.Certificate) *x509.CertPool {
 	return pool
 }
 
+const anyPurpose = "2.5.29.37.0"
+
 var usages = map[string]x509.ExtKeyUsage{
-	"2.5.29.37.0":       x509.ExtKeyUsageAny,
+	anyPurpose:          x509.ExtKeyUsageAny,
 	"1.3.6.1.5.5.7.3.1": x509.ExtKeyUsageServerAuth,
 	"1.3.6.1.5.5.7.3.2": x509.ExtKeyUsageClientAuth,
 	"1.3.6.1.5.5.7.3.3": x509.ExtKeyUsageCodeSigning,
