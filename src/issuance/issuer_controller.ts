@@ -3,7 +3,7 @@ import { group, issuerKinds, pluralByKind, version } from '../api/names.ts'
 import type { Clock } from '../clock.ts'
 import { IssuerError, issuerErrorFrom } from '../error.ts'
 import type { KubeClient } from '../kube/client.ts'
-import type { EventRecorder } from '../kube/events.ts'
+import type { EventRecorder, EventRegarding } from '../kube/events.ts'
 import { Reflector } from '../kube/reflector.ts'
 import { resourcePath } from '../kube/resource_path.ts'
 import { WorkQueue, type WorkResult } from '../kube/work_queue.ts'
@@ -196,7 +196,7 @@ export class IssuerController {
       detail: message,
     })
     events.record({
-      regarding: { apiVersion: `${group}/${version}`, ...issuer },
+      regarding: regardingIssuer(issuer),
       type: ready.status === 'True' ? 'Normal' : 'Warning',
       reason,
       note: message,
@@ -208,6 +208,11 @@ function isSameState(a: IssuerState, b: IssuerState): boolean {
   if (a.kind === 'ready') return b.kind === 'ready' && isSameSigner(a.signer, b.signer)
   if (a.kind === 'not-ready') return b.kind === 'not-ready' && a.message === b.message
   return a.kind === b.kind
+}
+
+function regardingIssuer({ kind, namespace, name, uid }: Issuer): EventRegarding {
+  const object = { apiVersion: `${group}/${version}`, kind, name, uid }
+  return kind === 'Issuer' ? { ...object, namespace } : object
 }
 
 type ReadyState = Extract<IssuerState, { kind: 'ready' }>

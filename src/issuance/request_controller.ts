@@ -97,9 +97,11 @@ export class RequestController {
     const isOpen = type !== 'deleted' && !isAnswered(request)
     const waiting = this.#waiting.get(claim.issuer) ?? new Set()
     if (isOpen) {
+      const known = this.#requests.get(uid)
       this.#waiting.set(claim.issuer, waiting.add(uid))
       this.#requests.set(uid, request)
-      this.#queue.add(uid)
+      // A new word of Pending, ours or cert-manager's, decides nothing and cuts no back-off short.
+      if (known === undefined || !sameVerdict(known, request)) this.#queue.add(uid)
       return
     }
     waiting.delete(uid)
@@ -292,6 +294,13 @@ export class RequestController {
       ...(error.retryAfterMs !== undefined && { afterMs: error.retryAfterMs }),
     }
   }
+}
+
+/** Whether approvers say the same of both; the spec of a request cannot change. */
+function sameVerdict(one: CertificateRequest, other: CertificateRequest): boolean {
+  return (['approved', 'denied', 'invalid'] as const).every(
+    (verdict) => (one[verdict] === undefined) === (other[verdict] === undefined),
+  )
 }
 
 const done: WorkResult = { kind: 'done' }
