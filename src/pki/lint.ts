@@ -18,7 +18,8 @@ export function lintCertificate(certificate: Certificate, authority: Authority):
 
 type Lint = (certificate: Certificate, issuer: Certificate) => boolean
 
-const lints: ReadonlyMap<string, Lint> = new Map<string, Lint>([
+/** By name: whether a certificate has the fault. */
+export const lints: ReadonlyMap<string, Lint> = new Map<string, Lint>([
   [
     'e_serial_number_not_positive',
     ({ serialNumber: [first = 0, ...rest] }) => first >= 0x80 || (first === 0 && rest.length === 0),

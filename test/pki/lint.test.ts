@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parseCertificate } from '../../src/pki/certificate.ts'
-import { explicit, objectIdentifier, octetString, sequence } from '../../src/pki/der_writer.ts'
-import { keyUsage } from '../../src/pki/key_usage.ts'
-import { lintCertificate } from '../../src/pki/lint.ts'
+import {
+  derTrue,
+  explicit,
+  implicit,
+  objectIdentifier,
+  octetString,
+  sequence,
+} from '../../src/pki/der_writer.ts'
+import { encodeKeyUsage, keyUsage } from '../../src/pki/key_usage.ts'
+import { lintCertificate, lints } from '../../src/pki/lint.ts'
 import { oid } from '../../src/pki/oids.ts'
 import { assembleCertificate, encodeBody } from '../../src/pki/tbs.ts'
 import { decideFor } from './issue.ts'
@@ -73,6 +80,22 @@ describe('the lints', () => {
     e_eku_critical_improperly: {
       extensions: [extension(oid.extKeyUsage, sequence(objectIdentifier(oid.serverAuth)), true)],
     },
+    e_basic_constraints_missing: { basicConstraints: undefined },
+    e_basic_constraints_not_critical: {
+      basicConstraints: extension(oid.basicConstraints, sequence(derTrue)),
+    },
+    e_ext_key_usage_not_critical: {
+      keyUsage: 0,
+      extensions: [extension(oid.keyUsage, encodeKeyUsage(keyUsage.keyCertSign))],
+    },
+    e_ext_authority_key_identifier_missing: { authorityKeyIdentifier: undefined },
+    e_ext_authority_key_identifier_critical: {
+      authorityKeyIdentifier: extension(
+        oid.authorityKeyIdentifier,
+        sequence(implicit(0, Uint8Array.of(1))),
+        true,
+      ),
+    },
     e_ext_aia_marked_critical: {
       extensions: [extension(oid.authorityInfoAccess, sequence(), true)],
     },
@@ -94,4 +117,12 @@ describe('the lints', () => {
       assert.ok(found.includes(lint), found.join())
     })
   }
+
+  test('each find something here', () => {
+    const found = new Set([...Object.keys(changes), ...Object.keys(certificates)])
+    assert.deepEqual(
+      [...lints.keys()].filter((lint) => !found.has(lint)),
+      [],
+    )
+  })
 })

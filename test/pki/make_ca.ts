@@ -34,6 +34,8 @@ export interface CaParts {
   readonly issuer?: Ca
   readonly ca?: boolean
   readonly pathLength?: number
+  /** In place of the extension that `ca` and `pathLength` make; none when undefined. */
+  readonly basicConstraints?: Uint8Array | undefined
   /** 0: no extension. */
   readonly keyUsage?: KeyUsage
   readonly notBefore?: number
@@ -41,6 +43,8 @@ export interface CaParts {
   /** Beside basicConstraints, keyUsage and the key identifiers. */
   readonly extensions?: readonly Uint8Array[]
   readonly subjectKeyIdentifier?: Uint8Array | undefined
+  /** In place of the extension with the issuer's key identifier; none when undefined. */
+  readonly authorityKeyIdentifier?: Uint8Array | undefined
   readonly signature?: OwnSignature
   readonly version?: number
 }
@@ -70,7 +74,7 @@ export function makeCa(parts: CaParts = {}): Ca {
         ...basicConstraints(parts),
         ...usage(parts.keyUsage ?? keyUsage.keyCertSign | keyUsage.cRLSign),
         ...(ownId ? [extension(oid.subjectKeyIdentifier, octetString(ownId))] : []),
-        extension(oid.authorityKeyIdentifier, sequence(implicit(0, idOf(signer)))),
+        ...authorityKeyIdentifier(parts, signer),
         ...(parts.extensions ?? []),
       ),
     ),
@@ -89,10 +93,19 @@ export function makeAuthority(
   return accepted(checkAuthority({ certificate: ca.certificate, pool, algorithm, now }))
 }
 
-function basicConstraints({ ca = true, pathLength }: CaParts): readonly Uint8Array[] {
+function basicConstraints(parts: CaParts): readonly Uint8Array[] {
+  if ('basicConstraints' in parts) return parts.basicConstraints ? [parts.basicConstraints] : []
+  const { ca = true, pathLength } = parts
   const length = pathLength === undefined ? [] : [unsignedInteger(Uint8Array.of(pathLength))]
   const value = sequence(...(ca ? [derTrue, ...length] : []))
   return [extension(oid.basicConstraints, value, true)]
+}
+
+function authorityKeyIdentifier(parts: CaParts, signer: KeyPair): readonly Uint8Array[] {
+  if ('authorityKeyIdentifier' in parts) {
+    return parts.authorityKeyIdentifier ? [parts.authorityKeyIdentifier] : []
+  }
+  return [extension(oid.authorityKeyIdentifier, sequence(implicit(0, idOf(signer))))]
 }
 
 function usage(bits: KeyUsage): readonly Uint8Array[] {
