@@ -139,6 +139,12 @@ class Refused extends Error {
 
   constructor(rule: Rule, message: string) {
     super(message)
-    this.refusal = { rule, message }
+    this.refusal = { rule, message: shortened(message) }
   }
+}
+
+/** Requests are quoted, and theirs may be long; what to do stands at the end (Events hold 1,024). */
+function shortened(message: string): string {
+  if (message.length <= 800) return message
+  return `${message.slice(0, 500)} … ${message.slice(-290)}`.toWellFormed()
 }

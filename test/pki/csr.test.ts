@@ -389,6 +389,15 @@ describe('a subject', () => {
     })
   }
 
+  test('that is long is quoted in part, and what to do is still said', () => {
+    const subject = makeName({ '2.5.4.99': `${'😀'.repeat(5000)}\0` })
+    const outcome = parseCsr(makeCsr({ subject }))
+    assert.ok(!outcome.ok)
+    const { message } = outcome.refusal
+    assert.match(message, /^2\.5\.4\.99="😀.* … .*😀.* has control characters$/u)
+    assert.ok(message.length < 800 && message.isWellFormed())
+  })
+
   test('of 64 characters beyond ASCII is taken', () => {
     accepted(parseCsr(makeCsr({ subject: makeName({ '2.5.4.3': 'ü'.repeat(64) }) })))
   })
