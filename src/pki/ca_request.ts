@@ -1,9 +1,13 @@
 import { type Authority, pathLengthLeft, pathOf } from './authority.ts'
 import { sameBytes } from './bytes.ts'
 import type { CertificateSigningRequest } from './csr.ts'
+import { tags } from './der.ts'
+import { objectIdentifier, sequence, tagged } from './der_writer.ts'
 import type { BasicConstraints } from './extensions.ts'
+import type { GeneralName } from './general_names.ts'
 import type { ImposedConstraints } from './imposed_constraints.ts'
 import { isEmptyName, nameText } from './names.ts'
+import { oid } from './oids.ts'
 import { refuse } from './refusal.ts'
 
 /** How deep the CAs may be that an issuer makes, and for which names. */
@@ -11,6 +15,19 @@ export interface CaLimits {
   readonly maxPathLength: number
   /** Set on each CA, critical; none when left out. */
   readonly nameConstraints?: ImposedConstraints | undefined
+}
+
+/**
+ * A CA is found by its name (RFC 5280 §4.1.2.6). One that is asked for without a subject, as
+ * cert-manager lets people do, is named by its first DNS name that can be a commonName.
+ */
+export function nameCa(csr: CertificateSigningRequest): CertificateSigningRequest {
+  if (!isEmptyName(csr.subject)) return csr
+  const name = csr.extensions.subjectAltName?.find(isCommonName)
+  if (name?.kind !== 'dns') return csr
+  const commonName = tagged(tags.utf8String, Buffer.from(name.value))
+  const attribute = sequence(objectIdentifier(oid.commonName), commonName)
+  return { ...csr, subject: sequence(tagged(tags.set, attribute)) }
 }
 
 /** basicConstraints of what is asked for; CAs only where the issuer's `limits` allow them. */
@@ -46,7 +63,11 @@ export function chooseBasicConstraints(
   return { ca: true, pathLength: Math.min(limits.maxPathLength, left - 1) }
 }
 
-/** A CA is found by its name (RFC 5280 §4.1.2.6), so no two of a chain may share one. */
+function isCommonName(name: GeneralName): boolean {
+  return name.kind === 'dns' && !name.value.startsWith('*') && name.value.length <= 64
+}
+
+/** No two CAs of a chain may share a name. */
 function checkSubject(subject: Uint8Array, authority: Authority): void {
   if (isEmptyName(subject)) {
     refuse('ca-subject', 'a CA needs a subject; set commonName or subject in the Certificate')

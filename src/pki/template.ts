@@ -1,7 +1,7 @@
 import { checkAgrees } from './agreement.ts'
 import type { Authority } from './authority.ts'
 import { sameBytes } from './bytes.ts'
-import { type CaLimits, chooseBasicConstraints } from './ca_request.ts'
+import { type CaLimits, chooseBasicConstraints, nameCa } from './ca_request.ts'
 import type { Certificate } from './certificate.ts'
 import type { CertificateSigningRequest } from './csr.ts'
 import type { BasicConstraints } from './extensions.ts'
@@ -10,7 +10,7 @@ import { checkIdentity } from './identity.ts'
 import { chooseNameConstraints } from './imposed_constraints.ts'
 import { type InformationUrls, noInformationUrls } from './information_urls.ts'
 import type { KeyUsage } from './key_usage.ts'
-import { isEmptyName } from './names.ts'
+import { isEmptyName, nameText } from './names.ts'
 import { oid } from './oids.ts'
 import { type Parsed, parsed, refuse } from './refusal.ts'
 import { keyIdentifier, type SubjectKey } from './subject_key.ts'
@@ -35,7 +35,7 @@ export interface CertificateContents {
   /** Milliseconds since the Unix epoch, whole seconds. */
   readonly notBefore: number
   readonly notAfter: number
-  /** Name, DER, as in the request. */
+  /** Name, DER, as in the request; see `nameCa` for a CA without one. */
   readonly subject: Uint8Array
   readonly key: SubjectKey
   readonly basicConstraints: BasicConstraints
@@ -100,7 +100,8 @@ export function decide(input: DecisionInput): Parsed<CertificateDecision> {
 }
 
 function chooseContents(input: DecisionInput): CertificateContents {
-  const { csr, request, limits, authority, now, serialBytes } = input
+  const { request, limits, authority, now, serialBytes } = input
+  const csr = request.isCA ? nameCa(input.csr) : input.csr
   const basicConstraints = chooseBasicConstraints(csr, request.isCA, limits.ca, authority)
   checkIdentity(csr, request.isCA, limits, authority)
   if (sameBytes(csr.key.spki, authority.certificate.key.spki)) {
@@ -123,7 +124,12 @@ function chooseContents(input: DecisionInput): CertificateContents {
     subjectKeyIdentifier: keyIdentifier(csr.key),
     authorityKeyIdentifier: authorityKeyIdentifierOf(authority),
     urls: input.urls ?? noInformationUrls,
-    notes: [...csr.droppedExtensions.map(droppedNote), ...usages.notes, ...validity.notes],
+    notes: [
+      ...(csr === input.csr ? [] : [namedNote(csr)]),
+      ...csr.droppedExtensions.map(droppedNote),
+      ...usages.notes,
+      ...validity.notes,
+    ],
   }
 }
 
@@ -144,6 +150,10 @@ function serialNumberFrom(bytes: Uint8Array): Uint8Array {
     throw new TypeError(`serialBytes must have ${serialLength} octets`)
   const [first = 0, ...rest] = bytes
   return Uint8Array.of(1 + (first % 127), ...rest)
+}
+
+function namedNote({ subject }: CertificateSigningRequest): string {
+  return `a CA needs a subject and the CSR has none, so it was named ${nameText(subject)}`
 }
 
 function droppedNote(extension: string): string {

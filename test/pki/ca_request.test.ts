@@ -3,11 +3,12 @@ import { describe, test } from 'node:test'
 import { derTrue, sequence } from '../../src/pki/der_writer.ts'
 import { noInformationUrls, parseInformationUrls } from '../../src/pki/information_urls.ts'
 import { keyUsage } from '../../src/pki/key_usage.ts'
+import { nameText } from '../../src/pki/names.ts'
 import { oid } from '../../src/pki/oids.ts'
 import { type Ask, decideFor, issue } from './issue.ts'
 import { keyOf } from './keys.ts'
 import { type Ca, makeAuthority, makeCa } from './make_ca.ts'
-import { extension, makeCsr, makeName } from './make_csr.ts'
+import { dnsName, extension, makeCsr, makeName, subjectAltName } from './make_csr.ts'
 import { opensslVerify } from './openssl.ts'
 import { accepted, assertRefused } from './outcomes.ts'
 
@@ -53,9 +54,19 @@ describe('an intermediate CA', () => {
   test('is refused where the path length of a CA further up is used up: ca-path-length', () => {
     assertRefused(decideCa(wide, [limited]), 'ca-path-length', /CN=Wide/)
   })
-  test('is refused without a subject: ca-subject', () => {
-    assertRefused(decideCa(root, [], { csr: makeCsr() }), 'ca-subject', /commonName/)
+  test('is named by its first DNS name where the CSR has no subject', () => {
+    const names = subjectAltName(dnsName('*.example.com'), dnsName('ca.example.com'))
+    const decision = accepted(decideCa(root, [], { csr: makeCsr({ extensions: [names] }) }))
+    assert.equal(nameText(decision.subject), 'CN=ca.example.com')
+    assert.equal(decision.subjectAltName?.critical, false)
+    assert.match(decision.notes.join(), /the CSR has none, so it was named CN=ca.example.com/)
   })
+  for (const name of ['*.example.com', `${'a'.repeat(53)}.example.com`]) {
+    test(`is refused without a subject where ${name} is its only name: ca-subject`, () => {
+      const nameless = makeCsr({ extensions: [subjectAltName(dnsName(name))] })
+      assertRefused(decideCa(root, [], { csr: nameless }), 'ca-subject', /commonName/)
+    })
+  }
   test('is refused under the name of a CA above: ca-subject', () => {
     const namesake = makeCsr({ subject: root.certificate.subject, attributes: [] })
     assertRefused(decideCa(root, [], { csr: namesake }), 'ca-subject', /CN=Root/)
