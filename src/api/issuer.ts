@@ -9,7 +9,6 @@ import {
   textsAt,
 } from '../json.ts'
 import type { PolicyText } from '../pki/policy.ts'
-import { type Condition, findCondition, parseConditions } from './conditions.ts'
 import type { IssuerKind } from './names.ts'
 import { readPolicy } from './policy.ts'
 
@@ -24,7 +23,6 @@ export interface Issuer {
   readonly generation: number
   /** A refusal where the stored spec is one that our schema would not have let through. */
   readonly spec: IssuerSpec | IssuerError
-  readonly ready: Condition | undefined
   readonly status: JsonObject | undefined
 }
 
@@ -110,7 +108,6 @@ export function parseIssuer(kind: IssuerKind, object: unknown): Issuer | undefin
     resourceVersion,
     generation: numberAt(metadata, 'generation') ?? 0,
     spec: parseSpec(objectAt(object, 'spec'), kind),
-    ready: findCondition(parseConditions(status), 'Ready'),
     status,
   }
 }

@@ -1,4 +1,5 @@
 import { booleanAt, type JsonObject, numberAt, objectAt, textAt, textsAt } from '../json.ts'
+import type { NameConstraintsText } from '../pki/imposed_constraints.ts'
 import type { NamespaceSelector, PolicyText } from '../pki/policy.ts'
 import { parseGoDuration } from './duration.ts'
 
@@ -31,9 +32,24 @@ export function readPolicy(policy: JsonObject | undefined): PolicyText {
           maxPathLen: numberAt(isCA, 'maxPathLen') ?? 0,
           namespaces: readSelector(objectAt(isCA, 'namespaces')),
           commonNames: list(isCA, 'commonNames'),
+          nameConstraints: readConstraints(objectAt(isCA, 'nameConstraints')),
         }
       : undefined,
   }
+}
+
+function readConstraints(from: JsonObject | undefined): NameConstraintsText | undefined {
+  if (from === undefined) return undefined
+  const [permitted, excluded] = (['permitted', 'excluded'] as const).map((side) => {
+    const names = objectAt(from, side)
+    return {
+      dnsDomains: list(names, 'dnsDomains'),
+      ipRanges: list(names, 'ipRanges'),
+      emailAddresses: list(names, 'emailAddresses'),
+      uriDomains: list(names, 'uriDomains'),
+    }
+  })
+  return { permitted, excluded }
 }
 
 function readSelector(selector: JsonObject | undefined): NamespaceSelector | undefined {

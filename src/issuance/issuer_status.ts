@@ -1,16 +1,28 @@
-import { type Condition, kubeTime, sameCondition, transition } from '../api/conditions.ts'
+import { isDeepStrictEqual } from 'node:util'
+import {
+  type Condition,
+  type ConditionDraft,
+  findCondition,
+  kubeTime,
+  parseConditions,
+  sameCondition,
+  transition,
+} from '../api/conditions.ts'
 import type { Issuer } from '../api/issuer.ts'
 import { apiVersion, fieldManager, group, pluralByKind, version } from '../api/names.ts'
-import { objectAt, textAt } from '../json.ts'
+import { objectAt } from '../json.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resourcePath } from '../kube/resource_path.ts'
+import type { Authority } from '../pki/authority.ts'
+import { expiryNotes, limitNotes } from '../pki/authority_notes.ts'
 import { nameText, serialText } from '../pki/names.ts'
 import type { IssuerState, Signer } from './issuer_state.ts'
 
 /** The status that an issuer is to show. Without `ca` where no CA was proven. */
 export interface IssuerStatus {
   readonly mode: 'sign'
-  readonly conditions: readonly [Condition]
+  /** Ready first. */
+  readonly conditions: readonly [Condition, ...Condition[]]
   readonly ca?: CaStatus
 }
 
@@ -29,19 +41,22 @@ export function statusToWrite(
   state: Exclude<IssuerState, { kind: 'unknown' }>,
   now: number,
 ): IssuerStatus | undefined {
-  const draft = { type: 'Ready', observedGeneration: issuer.generation, ...readyOf(state) } as const
+  const shown = parseConditions(issuer.status)
+  const observedGeneration = issuer.generation
+  const ready = { type: 'Ready', observedGeneration, ...readyOf(state) }
+  const others = state.kind === 'ready' ? caConditions(state.signer.authority, now) : []
+  const drafts = others.map((other) => ({ ...other, observedGeneration }))
   const ca = state.kind === 'ready' ? caStatus(state.signer) : undefined
-  const shown = objectAt(issuer.status, 'ca')
-  const sameCa =
-    ca === undefined
-      ? shown === undefined
-      : Object.entries(ca).every(([key, value]) => textAt(shown, key) === value)
-  if (sameCa && sameCondition(issuer.ready, draft)) return undefined
-  return {
-    mode: 'sign',
-    conditions: [transition(issuer.ready, draft, now)],
-    ...(ca && { ca }),
+  const isShown = (draft: ConditionDraft) => sameCondition(findCondition(shown, draft.type), draft)
+  if (
+    shown.length === drafts.length + 1 &&
+    [ready, ...drafts].every(isShown) &&
+    isDeepStrictEqual(ca, objectAt(issuer.status, 'ca'))
+  ) {
+    return undefined
   }
+  const write = (draft: ConditionDraft) => transition(findCondition(shown, draft.type), draft, now)
+  return { mode: 'sign', conditions: [write(ready), ...drafts.map(write)], ...(ca && { ca }) }
 }
 
 /** Applies the whole of our status. What is left out of it is taken away. */
@@ -76,7 +91,29 @@ export async function writeIssuerStatus(
   )
 }
 
-function readyOf(state: Exclude<IssuerState, { kind: 'unknown' }>) {
+/** What a CA that can issue should be watched for. */
+function caConditions(authority: Authority, now: number): readonly ConditionDraft[] {
+  const ending = expiryNotes(authority, now)
+  const limits = limitNotes(authority)
+  return [
+    {
+      type: 'CAExpiring',
+      status: ending.length > 0 ? 'True' : 'False',
+      reason: ending.length > 0 ? 'ExpiresSoon' : 'FarFromExpiry',
+      message: ending.join('; ') || 'every CA of the chain has 30 days or more left',
+    },
+    {
+      type: 'CALimited',
+      status: limits.length > 0 ? 'True' : 'False',
+      reason: limits.length > 0 ? 'ChainLimits' : 'NoLimits',
+      message: limits.join('; ') || 'the chain limits no usages, names or CAs below it',
+    },
+  ]
+}
+
+function readyOf(
+  state: Exclude<IssuerState, { kind: 'unknown' }>,
+): Pick<ConditionDraft, 'status' | 'reason' | 'message'> {
   if (state.kind === 'ready') {
     const { keyId, authority } = state.signer
     return {
@@ -86,13 +123,13 @@ function readyOf(state: Exclude<IssuerState, { kind: 'unknown' }>) {
         `${keyId} signed a test (${authority.algorithm.name}) that verifies with the CA certificate ` +
         `"${nameText(authority.certificate.subject)}", valid until ` +
         kubeTime(authority.certificate.notAfter),
-    } as const
+    }
   }
   if (state.kind === 'suspended') {
     const message = 'spec.suspend is true: requests wait until it is false'
-    return { status: 'False', reason: 'IssuerSuspended', message } as const
+    return { status: 'False', reason: 'IssuerSuspended', message }
   }
-  return { status: 'False', reason: state.code, message: state.message } as const
+  return { status: 'False', reason: state.code, message: state.message }
 }
 
 function caStatus({ authority, keyId }: Signer): CaStatus {

@@ -10,15 +10,18 @@ const dayMs = 86_400_000
 const expiryNoticeMs = 30 * dayMs
 
 /**
- * What is worth a warning about a CA that can issue, a sentence each: what ends soon in its chain, and
- * requests that the chain makes it refuse. The order is the same for the same chain.
+ * What ends within 30 days in the chain of a CA that can issue, a sentence each.
  *
  * @param now milliseconds since the Unix epoch
  */
-export function authorityNotes(authority: Authority, now: number): readonly string[] {
+export function expiryNotes(authority: Authority, now: number): readonly string[] {
+  return pathOf(authority).flatMap((ca) => expiryNote(ca, now))
+}
+
+/** Requests that the chain of a CA makes it refuse, a sentence each. The order is the same for the same chain. */
+export function limitNotes(authority: Authority): readonly string[] {
   const path = pathOf(authority)
   return [
-    ...path.flatMap((ca) => expiryNote(ca, now)),
     ...path.flatMap(purposesNote),
     ...path.flatMap(constraintsNote),
     ...pathLengthNote(authority),

@@ -1,3 +1,5 @@
+import type { CaLimits } from './ca_request.ts'
+import { type NameConstraintsText, parseImposedConstraints } from './imposed_constraints.ts'
 import {
   type Matches,
   parseDnsPattern,
@@ -35,6 +37,8 @@ export interface CaPolicyText {
   readonly namespaces?: NamespaceSelector | undefined
   /** Any when absent. */
   readonly commonNames?: readonly string[] | undefined
+  /** Set on every CA. */
+  readonly nameConstraints?: NameConstraintsText | undefined
 }
 
 /** Namespaces by name, or by all of some labels. Neither is every namespace. */
@@ -95,7 +99,7 @@ export function parsePolicy(text: PolicyText): Parsed<Policy> {
           ...(emailDomains.length > 0 ? (['email'] as const) : []),
           ...(otherNames.length > 0 ? (['otherName'] as const) : []),
         ],
-        ...(isCA && { ca: { maxPathLength: isCA.maxPathLen } }),
+        ...(isCA && { ca: caLimits(isCA) }),
       },
       needsLabels: selectsByLabel(text.namespaces) || selectsByLabel(isCA?.namespaces),
       caNames: isCA?.commonNames?.map((one) =>
@@ -103,6 +107,13 @@ export function parsePolicy(text: PolicyText): Parsed<Policy> {
       ),
     }
   })
+}
+
+function caLimits({ maxPathLen, nameConstraints }: CaPolicyText): CaLimits {
+  if (nameConstraints === undefined) return { maxPathLength: maxPathLen }
+  const imposed = parseImposedConstraints(nameConstraints)
+  if (imposed.ok) return { maxPathLength: maxPathLen, nameConstraints: imposed.value }
+  return refuse('policy-malformed', `policy.isCA.nameConstraints: ${imposed.refusal.message}`)
 }
 
 function selectsByLabel(selector: NamespaceSelector | undefined): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { authorityNotes } from '../../src/pki/authority_notes.ts'
+import { expiryNotes, limitNotes } from '../../src/pki/authority_notes.ts'
 import { explicit, objectIdentifier, sequence } from '../../src/pki/der_writer.ts'
 import { oid } from '../../src/pki/oids.ts'
 import { type Ca, day, makeAuthority, makeCa, now } from './make_ca.ts'
@@ -9,7 +9,8 @@ import { dnsName, extension, ipName } from './make_csr.ts'
 const root = makeCa({ name: 'Root' })
 
 function notesOf(ca: Ca, above: readonly Ca[] = []): readonly string[] {
-  return authorityNotes(makeAuthority(ca, above), now)
+  const authority = makeAuthority(ca, above)
+  return [...expiryNotes(authority, now), ...limitNotes(authority)]
 }
 
 function purposes(...ids: readonly string[]): Uint8Array {

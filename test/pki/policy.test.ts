@@ -169,6 +169,7 @@ test('policy-malformed: a pattern or a duration that means nothing is named', ()
     [{ uris: ['spiffe://a*'] }, /policy\.uris/],
     [{ emailDomains: ['@'] }, /policy\.emailDomains/],
     [{ isCA: { maxPathLen: 0, commonNames: ['a*b'] } }, /policy\.isCA\.commonNames/],
+    [{ isCA: { maxPathLen: 0, nameConstraints: {} } }, /policy\.isCA\.nameConstraints/],
     [{ duration: { ...limits, maxDurationMs: 1 } }, /min ≤ default ≤ max/],
   ] as const) {
     assertRefused(parsePolicy({ duration: limits, ...policy }), 'policy-malformed', words)
