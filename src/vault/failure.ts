@@ -20,10 +20,23 @@ export interface VaultAction {
   /** As `sign with key "ca"`. */
   readonly what: string
   readonly vaultUrl: string
-  /** The data action that a custom role needs for it. */
-  readonly permission: string
-  /** The kind of object and its name, as `key "ca", version …`. */
+  /** Who asked. */
+  readonly clientId: string
+  /** What a role or an access policy must give for it. */
+  readonly right: VaultRight
+  /** The kind of object and its name, as `key "ca" with version …`. */
   readonly object: string
+  /** What helps when the vault finds the call itself wrong. */
+  readonly ifRefused: string
+}
+
+/** A right in the words of Azure's two ways to give it. */
+export interface VaultRight {
+  /** The narrowest role that Azure has for it. */
+  readonly role: string
+  readonly dataAction: string
+  /** As `"sign" for keys`. */
+  readonly accessPolicy: string
 }
 
 interface Reading {
@@ -31,36 +44,44 @@ interface Reading {
   readonly advice: (action: VaultAction, answer: VaultAnswer) => string
 }
 
-const grant = ({ permission }: VaultAction) =>
-  `grant the issuer's identity a role with the data action ${permission} on the vault; ` +
-  'a new role assignment takes some minutes to work'
+const grantRole = ({ clientId, right }: VaultAction) =>
+  `grant client ${clientId} the role "${right.role}", or one with the data action ` +
+  `${right.dataAction}, on the vault; a new role assignment takes some minutes to work`
 
-const keyState = ({ object }: VaultAction) =>
-  `the ${object} cannot be used: enable it, check its dates and that its operations include "sign"`
+const grantPolicy = ({ clientId, right }: VaultAction) =>
+  `give client ${clientId} the permission ${right.accessPolicy} in the access policies of the vault`
 
 const allowNetwork = (_: VaultAction, { networkInfo }: VaultAnswer) =>
   `allow the cluster in the vault's firewall or use a private endpoint${
     networkInfo === '' ? '' : ` (the vault saw ${networkInfo})`
   }`
 
-const name = ({ object }: VaultAction) => `check that the ${object} exists and is spelled right`
+const lookForIt = ({ object }: VaultAction) =>
+  `check that the ${object} is in this vault and not deleted, and that it is spelled right`
+
+const correctTheCall = ({ ifRefused }: VaultAction) => ifRefused
+
+const unusable = (what: (object: string) => string): Reading => ({
+  code: 'VaultKeyUnusable',
+  advice: ({ object }) => what(object),
+})
 
 /** Read first: the inner code says more than the HTTP status (both recorded from the service). */
 const readingByInnerCode: ReadonlyMap<string, Reading> = new Map([
-  ['AccessDenied', { code: 'VaultForbidden', advice: grant }],
-  ['ForbiddenByRbac', { code: 'VaultForbidden', advice: grant }],
-  ['ForbiddenByPolicy', { code: 'VaultForbidden', advice: grant }],
+  ['AccessDenied', { code: 'VaultForbidden', advice: grantPolicy }],
+  ['ForbiddenByPolicy', { code: 'VaultForbidden', advice: grantPolicy }],
+  ['ForbiddenByRbac', { code: 'VaultForbidden', advice: grantRole }],
   ['ForbiddenByFirewall', { code: 'VaultForbidden', advice: allowNetwork }],
   ['ForbiddenByConnection', { code: 'VaultForbidden', advice: allowNetwork }],
-  ['KeyDisabled', { code: 'VaultKeyUnusable', advice: keyState }],
-  ['KeyExpired', { code: 'VaultKeyUnusable', advice: keyState }],
-  ['KeyNotYetValid', { code: 'VaultKeyUnusable', advice: keyState }],
-  ['KeyOperationForbidden', { code: 'VaultKeyUnusable', advice: keyState }],
-  ['SecretDisabled', { code: 'VaultKeyUnusable', advice: ({ object }) => `enable the ${object}` }],
+  ['KeyDisabled', unusable((key) => `enable the ${key}, or name a version that may be used`)],
+  ['KeyExpired', unusable((key) => `give the ${key} a later expiry date, or name a valid version`)],
+  ['KeyNotYetValid', unusable((key) => `wait for the activation date of the ${key}, or change it`)],
+  ['KeyOperationForbidden', unusable((key) => `permit the operation "sign" for the ${key}`)],
+  ['SecretDisabled', unusable((secret) => `enable the ${secret}`)],
 ])
 
 const readingByStatus: ReadonlyMap<number, Reading> = new Map([
-  [400, { code: 'VaultRefused', advice: name }],
+  [400, { code: 'VaultRefused', advice: correctTheCall }],
   [
     401,
     {
@@ -68,8 +89,8 @@ const readingByStatus: ReadonlyMap<number, Reading> = new Map([
       advice: () => "the vault did not accept the token: check that its tenant is the vault's",
     },
   ],
-  [403, { code: 'VaultForbidden', advice: grant }],
-  [404, { code: 'VaultNotFound', advice: name }],
+  [403, { code: 'VaultForbidden', advice: grantRole }],
+  [404, { code: 'VaultNotFound', advice: lookForIt }],
   [409, { code: 'VaultRefused', advice: () => 'the object is being changed or deleted' }],
   [429, { code: 'VaultThrottled', advice: () => 'the vault asks for fewer calls; tried again' }],
 ])
@@ -84,7 +105,7 @@ export function vaultFailure(action: VaultAction, answer: VaultAnswer, cause?: u
   const reading =
     readingByInnerCode.get(answer.innerCode) ?? readingByStatus.get(answer.status) ?? unavailable
   const code = answer.innerCode === '' ? answer.code : `${answer.code}/${answer.innerCode}`
-  const said = answer.message === '' ? '' : `: ${firstLine(answer.message)}`
+  const said = answer.message === '' ? '' : `: ${gist(answer.message)}`
   return new IssuerError(
     reading.code,
     `could not ${action.what} at ${action.vaultUrl}: HTTP ${answer.status} ${code}${said} — ` +
@@ -131,6 +152,13 @@ export function systemCode(thrown: unknown): string | undefined {
 
 function errorText(thrown: unknown): string {
   return firstLine(thrown instanceof Error ? thrown.message : String(thrown))
+}
+
+/** Key Vault's own words without what it adds to every answer of the kind. */
+function gist(message: string): string {
+  return firstLine(message)
+    .replace(/ If you recently deleted this .*/, '')
+    .replace(/\.$/, '')
 }
 
 function firstLine(text: string): string {

@@ -69,8 +69,20 @@ export function workloadIdentity(
   return { type: 'workload', tenantId, clientId, tokenFile }
 }
 
-/** The Azure SDK's credential for an identity. Its retries are few: the work queue retries. */
+/**
+ * The Azure SDK's credential for an identity. Its retries are few: the work queue retries.
+ *
+ * @throws IssuerError `IdentityRefused` for a tenantId that can be none
+ */
 export function credentialOf(identity: Identity, cloud: Cloud): TokenCredential {
+  // The SDK would throw an error of its own here.
+  if (!/^[0-9a-zA-Z.-]+$/.test(identity.tenantId)) {
+    throw new IssuerError(
+      'IdentityRefused',
+      `tenantId "${identity.tenantId}" is neither a GUID nor a domain — copy the "Tenant ID" of the ` +
+        'directory that the vault belongs to',
+    )
+  }
   const options = {
     authorityHost: cloud.authorityHost,
     // The authority comes from our table of clouds; asking a public host about it would leave the
@@ -103,8 +115,8 @@ const adviceByAadsts: ReadonlyMap<string, string> = new Map([
   ['700027', 'the certificate or its signature is not the one registered for the client'],
   ['7000215', 'the client secret is wrong: put its value (not its id) into the Secret'],
   ['7000222', 'the client secret has expired: make a new one and put it into the Secret'],
-  ['700016', 'no such clientId in the tenant: check both'],
-  ['90002', 'no such tenant: check tenantId'],
+  ['700016', 'the tenant has no application with this clientId: check clientId and tenantId'],
+  ['90002', 'there is no such tenant: check tenantId'],
   ['90061', "Entra cannot reach the cluster's OIDC issuer: check that it is public"],
   ['900023', 'tenantId is neither a GUID nor a domain: check it'],
 ])
@@ -133,7 +145,7 @@ export function identityFailure(identity: Identity, thrown: unknown): IssuerErro
   if (/tenant/i.test(text) && /invalid/i.test(text)) {
     return new IssuerError(
       'IdentityRefused',
-      `Entra refused ${who}: no such tenant — check tenantId`,
+      `Entra refused ${who}: there is no such tenant — check tenantId`,
       {
         cause: thrown,
       },

@@ -10,6 +10,7 @@ import {
   parseRetryAfter,
   type VaultAction,
   type VaultAnswer,
+  type VaultRight,
   vaultFailure,
   vaultUnreachable,
 } from './failure.ts'
@@ -36,6 +37,19 @@ export interface VaultCall {
   /** `ok` or the error's code. */
   readonly outcome: string
   readonly ms: number
+}
+
+/** "Key Vault Certificate User" would also give the private key. */
+const readCertificate: VaultRight = {
+  role: 'Key Vault Reader',
+  dataAction: 'Microsoft.KeyVault/vaults/certificates/read',
+  accessPolicy: '"get" for certificates',
+}
+
+const readSecret: VaultRight = {
+  role: 'Key Vault Secrets User',
+  dataAction: 'Microsoft.KeyVault/vaults/secrets/getSecret/action',
+  accessPolicy: '"get" for secrets',
 }
 
 /** A time limit for a whole call to the vault, in milliseconds. */
@@ -73,8 +87,10 @@ export class KeyVault implements Vault {
     const action: VaultAction = {
       what: `read certificate "${ref.name}"`,
       vaultUrl: this.#options.location.url,
-      permission: 'Microsoft.KeyVault/vaults/certificates/read',
+      clientId: this.#options.tokens.clientId,
+      right: readCertificate,
       object: `certificate "${ref.name}" with version ${ref.version}`,
+      ifRefused: 'check name and version in spec.ca',
     }
     return this.#measured('certificate', signal, async (abortSignal) => {
       const answer = await this.#sdk(action, abortSignal, () =>
@@ -94,8 +110,10 @@ export class KeyVault implements Vault {
     const action: VaultAction = {
       what: `read secret "${ref.name}"`,
       vaultUrl: this.#options.location.url,
-      permission: 'Microsoft.KeyVault/vaults/secrets/getSecret/action',
+      clientId: this.#options.tokens.clientId,
+      right: readSecret,
       object: `secret "${ref.name}" with version ${ref.version}`,
+      ifRefused: 'check name and version in spec.ca',
     }
     return this.#measured('secret', signal, async (abortSignal) => {
       const { version } = ref

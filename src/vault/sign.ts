@@ -7,6 +7,7 @@ import {
   parseRetryAfter,
   type VaultAction,
   type VaultAnswer,
+  type VaultRight,
   vaultFailure,
   vaultUnreachable,
 } from './failure.ts'
@@ -20,6 +21,12 @@ export interface SignCall {
   readonly clock: Clock
   readonly request: SignRequest
   readonly signal: AbortSignal
+}
+
+const signWithKey: VaultRight = {
+  role: 'Key Vault Crypto User',
+  dataAction: 'Microsoft.KeyVault/vaults/keys/sign/action',
+  accessPolicy: '"sign" for keys',
 }
 
 const apiVersion = '2025-07-01'
@@ -105,12 +112,16 @@ function signatureOf(call: SignCall, reply: Reply): Uint8Array {
   return new Uint8Array(Buffer.from(value, 'base64url'))
 }
 
-function actionOf({ location, request }: SignCall): VaultAction {
+function actionOf({ location, tokens, request }: SignCall): VaultAction {
   return {
     what: `sign with key "${request.key.name}"`,
     vaultUrl: location.url,
-    permission: 'Microsoft.KeyVault/vaults/keys/sign/action',
+    clientId: tokens.clientId,
+    right: signWithKey,
     object: `key "${request.key.name}" with version ${request.key.version}`,
+    ifRefused:
+      `name a key that can sign by ${request.algorithm}, which follows from the CA certificate and ` +
+      'spec.ca.signatureAlgorithm, or the certificate that was made for this key',
   }
 }
 

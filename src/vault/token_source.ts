@@ -30,6 +30,11 @@ export class TokenSource {
     this.#clock = clock
   }
 
+  /** Whom the tokens are for. */
+  get clientId(): string {
+    return this.#identity.clientId
+  }
+
   /**
    * A token that Entra has not let expire.
    *

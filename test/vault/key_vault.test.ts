@@ -175,6 +175,9 @@ test('what is missing is named with its version, and what to check', async () =>
     const error = await refusalOf(call())
     assert.equal(error.code, 'VaultNotFound')
     assert.match(error.message, words)
-    assert.match(error.message, /with version f{32} exists and is spelled right/)
+    assert.match(
+      error.message,
+      /with version f{32} is in this vault and not deleted, and that it is spelled right/,
+    )
   }
 })
