@@ -58,7 +58,7 @@ export async function probeIssuer(
   })
   if (!authority.ok) {
     const { rule, message } = authority.refusal
-    throw new IssuerError(codeByRule.get(rule) ?? 'CertificateInvalid', message)
+    throw new IssuerError(codeByRule.get(rule) ?? 'CertificateInvalid', `spec.ca: ${message}`)
   }
   const signer: Signer = {
     authority: authority.value,

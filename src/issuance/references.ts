@@ -45,6 +45,14 @@ export class References {
       const object = await this.#kube.request({ method: 'GET', path }, signal)
       return isObject(object) ? object : undefined
     } catch (error) {
+      if (error instanceof IssuerError && error.code === 'KubeForbidden') {
+        throw new IssuerError(
+          'KubeForbidden',
+          `the controller may not read ${kind} "${ref.name}" in namespace "${this.#namespace}" — bind ` +
+            'ClusterRole akv-issuer-issuer-references there to its ServiceAccount, by a RoleBinding',
+          { cause: error },
+        )
+      }
       if (error instanceof IssuerError && error.code === 'KubeNotFound') {
         throw new IssuerError(
           'ReferenceNotFound',

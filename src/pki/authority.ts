@@ -92,7 +92,10 @@ function readAuthority({ certificate, pool, algorithm, now }: AuthorityInput): A
 function checkIsCa(ca: Certificate): void {
   const { basicConstraints, keyUsage: usage } = ca.extensions
   if (basicConstraints?.ca !== true) {
-    refuse('ca-flag', `${show(ca)} is not a CA: its basicConstraints do not say CA:TRUE`)
+    refuse(
+      'ca-flag',
+      `${show(ca)} is not a CA: its basicConstraints do not say CA:TRUE; give the certificate of a CA`,
+    )
   }
   // Roots of old have no keyUsage, which allows all.
   if (usage !== undefined && (usage & keyUsage.keyCertSign) === 0) {
@@ -122,7 +125,10 @@ function checkValidity(ca: Certificate, now: number): void {
     refuse('ca-expired', `${show(ca)} expired at ${timeText(ca.notAfter)}; give a renewed one`)
   }
   if (now < ca.notBefore) {
-    refuse('ca-not-yet-valid', `${show(ca)} is not valid before ${timeText(ca.notBefore)}`)
+    refuse(
+      'ca-not-yet-valid',
+      `${show(ca)} is not valid before ${timeText(ca.notBefore)}; wait, give another, or check the clock`,
+    )
   }
 }
 
