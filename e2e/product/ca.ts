@@ -1,17 +1,17 @@
 import { execFile } from 'node:child_process'
-import { createPrivateKey, type JsonWebKey } from 'node:crypto'
+import { createPrivateKey } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { textAt } from '../harness/json.ts'
 import type { DevVault } from './dev_vault.ts'
+import { importKey, type VaultRef } from './vault_objects.ts'
 
 const run = promisify(execFile)
 
 /** A CA whose key is in the dev vault, as an operator brings one there. */
 export interface VaultCa {
-  readonly key: { readonly name: string; readonly version: string }
+  readonly key: VaultRef
   /** Its own certificate, self-signed. */
   readonly pem: string
 }
@@ -54,17 +54,9 @@ export async function createVaultCa(
       ...['-addext', 'basicConstraints=critical,CA:TRUE'],
       ...['-addext', 'keyUsage=critical,keyCertSign,cRLSign'],
     ])
-    const jwk = createPrivateKey(await readFile(keyFile)).export({ format: 'jwk' })
-    return { key: await importKey(vault, name, jwk), pem: await readFile(certFile, 'utf8') }
+    const privateKey = createPrivateKey(await readFile(keyFile))
+    return { key: await importKey(vault, name, privateKey), pem: await readFile(certFile, 'utf8') }
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
-}
-
-async function importKey(vault: DevVault, name: string, jwk: JsonWebKey): Promise<VaultCa['key']> {
-  const made = await vault.manage('PUT', `keys/${name}`, {
-    key: { ...jwk, key_ops: ['sign', 'verify'] },
-  })
-  const kid = textAt(made, 'key', 'kid')
-  return { name, version: kid.slice(kid.lastIndexOf('/') + 1) }
 }
