@@ -1,5 +1,7 @@
 import type { Authority } from '../../src/pki/authority.ts'
+import type { CaLimits } from '../../src/pki/ca_request.ts'
 import { explicit, objectIdentifier, sequence } from '../../src/pki/der_writer.ts'
+import { parseImposedConstraints } from '../../src/pki/imposed_constraints.ts'
 import { oid } from '../../src/pki/oids.ts'
 import {
   type SignatureAlgorithmName,
@@ -19,6 +21,7 @@ import {
   rdn,
   uriName,
 } from '../../test/pki/make_csr.ts'
+import { accepted } from '../../test/pki/outcomes.ts'
 
 /** Where an Authority comes from; each member is one dimension of the chains. */
 export interface AuthorityKind {
@@ -137,7 +140,7 @@ function makeOurs(kind: AuthorityKind, above: readonly Ca[]): Ca {
       csr: makeCsr({ key, subject: caNames[kind.name], attributes: [] }),
       authority: makeAuthority(ca, rest, kind.algorithm),
       request: { isCA: true, usages: ['cert sign', 'crl sign'], durationMs: long },
-      limits: { ca: { maxPathLength: 3 }, maxDurationMs: long },
+      limits: { ca: caLimits(kind.bounds), maxDurationMs: long },
     },
     ca.key,
   )
@@ -152,6 +155,23 @@ function boundsOf({ bounds, depth, purposes }: AuthorityKind): CaParts {
   }
   return bounds === 'names' ? { extensions: [nameConstraints] } : {}
 }
+
+/** What the product sets on the CAs that it issues, where bounds are names. */
+export function caLimits(bounds: Bounds): CaLimits {
+  return { maxPathLength: 3, ...(bounds === 'names' && { nameConstraints: imposed }) }
+}
+
+const imposed = accepted(
+  parseImposedConstraints({
+    permitted: {
+      dnsDomains: ['example.com'],
+      emailAddresses: ['example.com'],
+      uriDomains: ['.example.com'],
+      ipRanges: ['10.0.0.0/8', '2001:db8::/32'],
+    },
+    excluded: { dnsDomains: ['secret.corp.example.com'] },
+  }),
+)
 
 const nameConstraints = extension(
   oid.nameConstraints,

@@ -1,4 +1,5 @@
 import type { Traits } from './chain.ts'
+import { identities } from './identities.ts'
 
 /** An error of a validator that is no fault of the certificate. */
 export interface Exemption {
@@ -8,6 +9,13 @@ export interface Exemption {
   readonly when: (traits: Traits) => boolean
   readonly reason: string
 }
+
+const dnsNameTag = 0x82
+const withoutDnsName = new Set(
+  identities
+    .filter(({ names }) => !names.some(([tag]) => tag === dnsNameTag))
+    .map(({ title }) => title),
+)
 
 export const exemptions: readonly Exemption[] = [
   {
@@ -20,7 +28,7 @@ export const exemptions: readonly Exemption[] = [
   {
     validator: 'GnuTLS',
     rule: 'status 0x10002',
-    when: ({ bounds }) => bounds === 'names',
+    when: ({ bounds, identity }) => bounds === 'names' && withoutDnsName.has(identity),
     reason:
       'Without DNS names GnuTLS takes any commonName of what could be a TLS server for one and holds it to the DNS constraints; RFC 5280 §4.2.1.10 constrains names of the constrained kind.',
   },

@@ -15,6 +15,7 @@ import {
   algorithms,
   authorityOf,
   boundsKinds,
+  caLimits,
   caNameKinds,
   depths,
   lifetimes,
@@ -117,7 +118,7 @@ function chainOf(
         usages: use.usages,
         durationMs: kind.lifetime === 'past 2050' ? long : 90 * day,
       },
-      limits: { nameKinds, maxDurationMs: long, ca: { maxPathLength: 2 } },
+      limits: { nameKinds, maxDurationMs: long, ca: caLimits(kind.bounds) },
     },
     key,
   )
