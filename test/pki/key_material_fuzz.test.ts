@@ -18,10 +18,8 @@ type Changes = readonly { readonly at: number; readonly value: number }[]
 
 describe('a mutated secret ends in a refusal or in a key with its certificate', () => {
   test('with the octets of a PFX changed', (t) =>
-    explore(
-      t,
-      fc.record({ file: fc.constantFrom('one_iteration.pfx', 'aes_ec.pfx'), changes }),
-      (input) => pkcs12Secret(mutated(vector(input.file), input.changes)),
+    explore(t, fc.record({ changes }), (input) =>
+      pkcs12Secret(mutated(vector('one_iteration.pfx'), input.changes)),
     ))
 
   test('with the octets under the MAC changed and the MAC made anew', (t) => {
