@@ -1,7 +1,8 @@
+import { readFile } from 'node:fs/promises'
 import {
+  ClientAssertionCredential,
   ClientSecretCredential,
   type TokenCredential,
-  WorkloadIdentityCredential,
 } from '@azure/identity'
 import { IssuerError } from '../error.ts'
 import type { Cloud } from './cloud.ts'
@@ -90,19 +91,13 @@ export function credentialOf(identity: Identity, cloud: Cloud): TokenCredential 
     disableInstanceDiscovery: true,
     retryOptions: { maxRetries: 1 },
   }
-  return identity.type === 'workload'
-    ? new WorkloadIdentityCredential({
-        ...options,
-        tenantId: identity.tenantId,
-        clientId: identity.clientId,
-        tokenFilePath: identity.tokenFile,
-      })
-    : new ClientSecretCredential(
-        identity.tenantId,
-        identity.clientId,
-        identity.clientSecret,
-        options,
-      )
+  const { tenantId, clientId } = identity
+  if (identity.type === 'clientSecret') {
+    return new ClientSecretCredential(tenantId, clientId, identity.clientSecret, options)
+  }
+  // Not WorkloadIdentityCredential: it holds what it read for 5 minutes, an expired token too.
+  const assertion = async () => (await readFile(identity.tokenFile, 'utf8')).trim()
+  return new ClientAssertionCredential(tenantId, clientId, assertion, options)
 }
 
 /** What Entra's error codes mean and what helps; anything else is passed on in Entra's words. */
