@@ -1,4 +1,4 @@
-# Needs Node >= 20 with npm; end-to-end targets also need openssl, and Go >= 1.26 once.
+# Needs Node >= 20 with npm; end-to-end targets also need openssl, Python >= 3.10 with venv, and Go >= 1.26 once.
 # Node 24 and all tools come from package-lock.json.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test unit e2e bench soak clean
