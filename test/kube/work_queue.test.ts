@@ -281,3 +281,65 @@ test('any sequence: one key at a time, none lost, back-off within bounds, limits
     { numRuns: 60 },
   )
 })
+
+test('any backlog: a lane waits for no more than one key of each other lane', async () => {
+  const backlog = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1, maxLength: 60 })
+  await fc.assert(
+    fc.asyncProperty(backlog, fc.integer({ min: 1, max: 4 }), async (lanes, concurrency) => {
+      const { clock, queue, started, end } = bench({ concurrency, lane: (key) => key.slice(0, 1) })
+      const keys = lanes.map((lane, index) => `${lane}${index}`)
+      for (const key of keys) queue.add(key)
+      await clock.advance(10_000)
+
+      const order = started.map(({ key }) => key)
+      assert.deepEqual([...order].sort(), [...keys].sort(), 'each once')
+      for (const lane of new Set(lanes)) {
+        const own = keys.filter((key) => key.startsWith(lane))
+        assert.deepEqual(
+          order.filter((key) => key.startsWith(lane)),
+          own,
+          'in the order of adding',
+        )
+        const turns = own.map((key) => order.indexOf(key))
+        const others = new Set(lanes).size - 1
+        // The first ones start before all lanes are known.
+        const gaps = turns.slice(1).map((turn, index) => turn - (turns[index] ?? 0))
+        const first = turns[0] ?? 0
+        assert.ok(first <= concurrency + others, `${lane} began after ${first} others`)
+        assert.ok(Math.max(0, ...gaps) <= concurrency + others, `${lane}: gaps ${gaps}`)
+      }
+      await end()
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('any failures: the delay doubles to its limit, and starts anew after a success', async () => {
+  const results = fc.array(fc.constantFrom('retry', 'throw', 'done'), { maxLength: 20 })
+  await fc.assert(
+    fc.asyncProperty(results, async (plan) => {
+      const outcomes = [...plan]
+      const { clock, queue, started, end } = bench({
+        workMs: 0,
+        work: async () => {
+          const next = outcomes.shift()
+          if (next === 'throw') throw new Error('failed')
+          if (next === undefined) return done
+          return next === 'retry' ? { kind: 'retry' } : { kind: 'after', ms: 50 }
+        },
+      })
+      queue.add('a')
+      await clock.advance(200_000)
+      let failures = 0
+      for (const [index, result] of plan.entries()) {
+        failures = result === 'done' ? 0 : failures + 1
+        // The upper half is random, here 0.5.
+        const expected = failures === 0 ? 50 : 0.75 * Math.min(8_000, 1_000 * 2 ** (failures - 1))
+        const waited = (started[index + 1]?.at ?? 0) - (started[index]?.at ?? 0)
+        assert.equal(waited, expected, `after ${index + 1} of ${plan}`)
+      }
+      await end()
+    }),
+    { numRuns: 60 },
+  )
+})
