@@ -48,6 +48,9 @@ export function explicitly(element: Element, what: string): Element {
   return refuse('structure', `${what} does not hold exactly one value`)
 }
 
+/** The longest in use have 20. Validators set bounds of their own to what nobody uses. */
+const maxArcs = 32
+
 /** Dotted decimal. */
 export function readOid(element: Element, what: string): string {
   const { content } = expectTag(element, tags.oid, what)
@@ -59,6 +62,9 @@ export function readOid(element: Element, what: string): string {
     if (octet >= 0x80) continue
     arcs.push(arc)
     arc = 0
+  }
+  if (arcs.length < 2 || arcs.length >= maxArcs) {
+    refuse('structure', `${what} does not have the 3 to ${maxArcs} numbers of an identifier in use`)
   }
   const [first = 0, ...rest] = arcs
   const root = Math.min(Math.floor(first / 40), 2)

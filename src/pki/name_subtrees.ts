@@ -4,7 +4,7 @@ import { explicitly, Fields } from './der_fields.ts'
 import { type GeneralName, ipText, nameKinds } from './general_names.ts'
 import { type NameAttribute, nameText, readName } from './names.ts'
 import { type Rule, refuse } from './refusal.ts'
-import { checkDnsName, checkEmail } from './subject_alt_names.ts'
+import { checkDirectoryName, checkDnsName, checkEmail } from './subject_alt_names.ts'
 
 /** The base of a GeneralSubtree (RFC 5280 §4.2.1.10). */
 export type Subtree =
@@ -32,7 +32,9 @@ export function checkSubtree(subtree: Subtree, rule: Rule): void {
     if (isMailbox) checkEmail(subtree.base, rule)
     else checkDnsName(subtree.base.replace(/^\./, ''), rule, 'host of nameConstraints', noWildcard)
   } else if (subtree.kind === 'ip') checkRange(subtree, rule)
-  else if (subtree.kind !== 'directoryName') {
+  else if (subtree.kind === 'directoryName') {
+    checkDirectoryName(subtree.name, 'a directory name of nameConstraints')
+  } else {
     refuse(rule, `nameConstraints of kind ${subtree.kind} are not supported; leave them out`)
   }
 }

@@ -1,5 +1,7 @@
 import { domainToASCII, domainToUnicode } from 'node:url'
+import { readDer } from './der.ts'
 import type { GeneralName } from './general_names.ts'
+import { checkRequestedName } from './name_rules.ts'
 import { type Rule, refuse } from './refusal.ts'
 
 const maxNames = 250
@@ -13,6 +15,7 @@ export function checkSubjectAltNames(names: readonly GeneralName[]): void {
     if (name.kind === 'dns') checkDnsName(name.value, 'san-dns', 'DNS name', { wildcard: true })
     if (name.kind === 'email') checkEmail(name.value)
     if (name.kind === 'uri') checkUri(name.value)
+    if (name.kind === 'directoryName') checkDirectoryName(name.name, 'a directory name')
     if (name.kind === 'ip') checkIpAddress(name.value, name.octets)
   }
   const uris = names.flatMap((name) => (name.kind === 'uri' ? [name.value] : []))
@@ -20,6 +23,11 @@ export function checkSubjectAltNames(names: readonly GeneralName[]): void {
   if (uris.length > 1 && uris.some(isSpiffe)) {
     refuse('san-uri', `a SPIFFE ID must be the only URI; seen ${uris.length} URIs`)
   }
+}
+
+/** By the rules of subjects, since validators read it by the same. */
+export function checkDirectoryName(der: Uint8Array, what: string): void {
+  checkRequestedName(readDer(der, what), what)
 }
 
 /** Preferred name syntax (RFC 5280 §4.2.1.6, RFC 1034 §3.5), A-labels for other scripts. */

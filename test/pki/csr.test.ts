@@ -293,6 +293,7 @@ describe('an alternative name', () => {
     ],
     'that is a directory name': [tagged(0xa4, makeName({ '2.5.4.3': 'a' }))],
     'that is a registered ID': [implicit(8, Uint8Array.of(0x2a, 3))],
+    'that is a registered ID of 32 numbers': [implicit(8, new Uint8Array(31).fill(1))],
   }
   for (const [title, names] of Object.entries(taken)) {
     test(`${title} is taken`, () => {
@@ -337,6 +338,18 @@ describe('an alternative name', () => {
     ['an email address without domain', 'san-email', [emailName('a')]],
     ['an email address with two @', 'san-email', [emailName('a@b@example.com')]],
     ['an email address with a name', 'san-email', [emailName('A <a@example.com>')]],
+    [
+      'a directory name with an empty attribute',
+      'name-malformed',
+      [tagged(0xa4, makeName({ '2.5.4.3': '' }))],
+    ],
+    [
+      'a directory name of a CN too long',
+      'name-too-long',
+      [tagged(0xa4, makeName({ '2.5.4.3': 'a'.repeat(65) }))],
+    ],
+    ['a registered ID of two numbers', 'structure', [implicit(8, Uint8Array.of(0x2a))]],
+    ['a registered ID of 33 numbers', 'structure', [implicit(8, new Uint8Array(32).fill(1))]],
     ['an x400Address', 'san-kind', [tagged(0xa3, sequence())]],
     ['an ediPartyName', 'san-kind', [tagged(0xa5, sequence())]],
     ['an otherName without value', 'structure', [tagged(0xa0, objectIdentifier('1.2.3'))]],

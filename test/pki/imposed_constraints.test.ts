@@ -223,6 +223,11 @@ describe('the name constraints of a CSR', () => {
       'extension-malformed',
       { permitted: [ipName(10, 0, 0, 0, 255, 0, 255, 0)] },
     ],
+    [
+      'of an empty attribute',
+      'name-malformed',
+      { permitted: [tagged(0xa4, makeName({ '2.5.4.3': '' }))] },
+    ],
     ['of a leading dot', 'extension-malformed', { permitted: [dnsName('.example.com')] }],
     [
       'of a registered ID',
