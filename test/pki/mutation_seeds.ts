@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import type { Authority } from '../../src/pki/authority.ts'
 import { readDer } from '../../src/pki/der.ts'
 import { derTrue, explicit, objectIdentifier, sequence, tagged } from '../../src/pki/der_writer.ts'
@@ -22,6 +23,8 @@ import {
 /** A good CSR to begin from, with what is asked for beside it. */
 export interface Seed {
   readonly title: string
+  /** Counterexamples show the title alone. */
+  readonly [fc.toStringMethod]: () => string
   /** CertificationRequestInfo, DER. */
   readonly info: Uint8Array
   readonly signature: OwnSignature
@@ -106,7 +109,8 @@ export const seeds: readonly Seed[] = Object.entries(shapes).flatMap(([shape, pa
     const der = makeCsrDer({ key, subject: parts.subject, extensions: parts.extensions })
     const info = readDer(der, 'the seed').children[0]?.der ?? new Uint8Array()
     const { request, authority } = parts
-    return { title: `${shape}, ${signer}`, info, signature, request, authority }
+    const title = `${shape}, ${signer}`
+    return { title, [fc.toStringMethod]: () => title, info, signature, request, authority }
   }),
 )
 
