@@ -79,15 +79,15 @@ function checkUsages(asked: readonly string[], allowed: readonly string[] | unde
 
 /** By kind: what of the policy lets the name through, and what it says when nothing does. */
 function checkName(name: GeneralName, { names, text }: Policy): void {
-  const [isAllowed, rule, field, allowed] = verdicts()
-  if (isAllowed) return
+  const [lets, rule, field, allowed] = verdict()
+  if (lets) return
   const list = allowed === undefined || allowed.length === 0 ? 'none' : allowed.join(', ')
   refuse(
     rule,
     `${generalNameText(name)} is not allowed (policy.${field}: ${list}); leave it out, or ask the operator of the issuer to allow it`,
   )
 
-  function verdicts(): readonly [boolean, Rule, string, readonly string[] | undefined] {
+  function verdict(): readonly [boolean, Rule, string, readonly string[] | undefined] {
     switch (name.kind) {
       case 'dns': {
         const isAllowed = names.dns?.some((matches) => matches(name.value)) ?? true

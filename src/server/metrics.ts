@@ -37,22 +37,24 @@ export class Metrics {
       labelNames: ['issuer'],
       registers,
     })
-    new Gauge({
+    const openRequests = new Gauge({
       name: 'akv_issuer_open_requests',
       help: 'CertificateRequests of our issuers without an answer yet.',
-      registers,
+      registers: [],
       collect() {
         this.set(gauges.openRequests())
       },
     })
-    new Gauge({
+    const leader = new Gauge({
       name: 'akv_issuer_leader',
       help: '1 in the replica that answers requests.',
-      registers,
+      registers: [],
       collect() {
         this.set(gauges.leading() ? 1 : 0)
       },
     })
+    this.registry.registerMetric(openRequests)
+    this.registry.registerMetric(leader)
   }
 
   answered(reason: string): void {

@@ -52,8 +52,8 @@ export function parseVaultUrl(text: string, allowedSuffixes: readonly string[]):
     )
   }
   const suffix = allowedSuffixes.find((candidate) => url.hostname.endsWith(candidate))
-  const cloud = suffix === undefined ? undefined : cloudBySuffix.get(suffix)
-  if (suffix === undefined || cloud === undefined) {
+  const known = suffix === undefined ? undefined : cloudBySuffix.get(suffix)
+  if (suffix === undefined || known === undefined) {
     throw new IssuerError(
       'VaultHostNotAllowed',
       `vaultUrl host "${url.hostname}" does not end in one of the allowed suffixes ` +
@@ -69,7 +69,7 @@ export function parseVaultUrl(text: string, allowedSuffixes: readonly string[]):
         '(3 to 24 letters, digits and hyphens); copy the "Vault URI" of the vault',
     )
   }
-  return { url: `https://${url.hostname}`, host: url.hostname, cloud }
+  return { url: `https://${url.hostname}`, host: url.hostname, cloud: known }
 }
 
 function cloud(authorityHost: string, resource: string): Cloud {

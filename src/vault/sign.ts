@@ -72,8 +72,8 @@ async function post(call: SignCall, token: string): Promise<Reply> {
   if (response.statusCode === 200) return { answer: undefined, body, challenge: '' }
   const error = objectAt(body, 'error')
   const header = (name: string) => {
-    const value = response.headers[name]
-    return (Array.isArray(value) ? value[0] : value) ?? ''
+    const sent = response.headers[name]
+    return (Array.isArray(sent) ? sent[0] : sent) ?? ''
   }
   return {
     answer: {

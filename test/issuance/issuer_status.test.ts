@@ -43,9 +43,9 @@ function issuerWith(status: unknown, generation = 1) {
 }
 
 test('a proven issuer shows its CA, and what to watch for', () => {
-  const status = statusToWrite(issuerWith(undefined), readyWith(), now)
+  const written = statusToWrite(issuerWith(undefined), readyWith(), now)
   assert.deepEqual(
-    status?.conditions.map(({ type, status, reason, observedGeneration }) => [
+    written?.conditions.map(({ type, status, reason, observedGeneration }) => [
       type,
       status,
       reason,
@@ -57,8 +57,8 @@ test('a proven issuer shows its CA, and what to watch for', () => {
       ['CALimited', 'False', 'NoLimits', 1],
     ],
   )
-  assert.equal(status.ca?.keyId, keyId)
-  assert.equal(status.ca?.subject, 'CN=Root')
+  assert.equal(written.ca?.keyId, keyId)
+  assert.equal(written.ca?.subject, 'CN=Root')
 })
 
 test('a status that is shown already is not written again', () => {
