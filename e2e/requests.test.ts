@@ -131,8 +131,8 @@ describe('a request that is not to be signed', () => {
     })
     assert.equal(at(logged, 'detail'), message)
     const name = textAt(request, 'metadata', 'name')
-    const describe = ['describe', 'certificaterequest', '-n', namespace, name]
-    const { stdout } = await scene.cluster.kubectl(describe)
+    const command = ['describe', 'certificaterequest', '-n', namespace, name]
+    const { stdout } = await scene.cluster.kubectl(command)
     assert.ok(stdout.split('Events:')[1]?.includes(message), stdout)
   }
 

@@ -228,10 +228,9 @@ async function assertChain(
     readonly roots: readonly X509Certificate[]
   },
 ): Promise<void> {
-  const ids = (certificates: readonly X509Certificate[]) => certificates.map(idOf)
   assert.deepEqual(
-    { above: ids(tls.above), roots: ids(tls.roots) },
-    { above: ids(expected.above), roots: ids(expected.roots) },
+    { above: tls.above.map(idOf), roots: tls.roots.map(idOf) },
+    { above: expected.above.map(idOf), roots: expected.roots.map(idOf) },
   )
   assert.ok(tls.leaf.checkPrivateKey(tls.privateKey), 'tls.key is the key of tls.crt')
   assert.equal((await verifySecretChain(tls.secret)).verdict, 'tls.crt: OK')
@@ -242,12 +241,12 @@ function lifetime() {
   return { notBefore: now - 86_400_000, notAfter: now + 3_650 * 86_400_000 }
 }
 
-function pemOf({ certificate }: Ca): string {
-  return encodePem('CERTIFICATE', certificate.der)
+function pemOf(ca: Ca): string {
+  return encodePem('CERTIFICATE', ca.certificate.der)
 }
 
-function x509({ certificate }: Ca): X509Certificate {
-  return new X509Certificate(certificate.der)
+function x509(ca: Ca): X509Certificate {
+  return new X509Certificate(ca.certificate.der)
 }
 
 function decoded(base64: string): Buffer {
