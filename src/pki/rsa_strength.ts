@@ -47,7 +47,9 @@ const rocaPowers = oddPrimesBelow(168).map((prime) => ({ prime, powers: powersOf
 
 /** Whether p and q are near √n (CVE-2022-26320): a² − n is a square for an a just above the root. */
 function hasCloseFactors(modulus: bigint): boolean {
-  const first = squareRoot(modulus) + 1n
+  const root = squareRoot(modulus)
+  if (root ** 2n === modulus) return true
+  const first = root + 1n
   // Squares are rare among residues: all but about one of 110 rounds end without big numbers.
   const filters = squareFilters.map(({ size, squares }) => ({
     size,
@@ -77,7 +79,9 @@ function isSquare(n: bigint): boolean {
 
 /** The largest integer whose square is at most `n`, by Newton's method from above. */
 function squareRoot(n: bigint): bigint {
-  let root = 1n << BigInt(n.toString(16).length * 2)
+  // Beginning with the leading digits that a double holds halves the rounds.
+  const shift = BigInt(Math.max(n.toString(16).length - 12, 0) * 2)
+  let root = BigInt(Math.ceil(Math.sqrt(Number(n >> (2n * shift)) + 1)) + 1) << shift
   for (;;) {
     const next = (root + n / root) >> 1n
     if (next >= root) return root

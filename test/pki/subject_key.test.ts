@@ -185,6 +185,11 @@ describe('a weak RSA key is refused', () => {
     assertRefused(strengthOf(p * q), 'key-weak', /Fermat/)
   })
 
+  test('with one factor, squared', () => {
+    const p = withoutSmallFactors(2n ** 1024n - 2n ** 1000n + 1n)
+    assertRefused(strengthOf(p * p), 'key-weak', /Fermat/)
+  })
+
   test('with the ROCA fingerprint', () => {
     // Both factors are powers of 65537 modulo each prime the fingerprint looks at.
     const product = [...oddNumbers(168)].reduce((all, p) => lcm(all, p))
