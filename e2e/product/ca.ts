@@ -40,20 +40,18 @@ export async function createVaultCa(
   const dir = await mkdtemp(join(tmpdir(), 'akv-ca-'))
   try {
     const [keyFile, certFile] = [join(dir, 'ca.key'), join(dir, 'ca.crt')]
-    await run('openssl', [
-      ...['req', '-x509', '-new', '-nodes', '-sha256', ...newKeyArgs[options.keyType ?? 'P-256']],
-      ...[
-        '-keyout',
-        keyFile,
-        '-out',
-        certFile,
-        '-subj',
-        options.subject ?? `/O=Contoso/CN=${name}`,
-      ],
-      ...(options.validity ?? ['-days', '3650']),
-      ...['-addext', 'basicConstraints=critical,CA:TRUE'],
-      ...['-addext', 'keyUsage=critical,keyCertSign,cRLSign'],
-    ])
+    const key = newKeyArgs[options.keyType ?? 'P-256']
+    const subject = options.subject ?? `/O=Contoso/CN=${name}`
+    const files = ['-keyout', keyFile, '-out', certFile]
+    const extensions = [
+      '-addext',
+      'basicConstraints=critical,CA:TRUE',
+      '-addext',
+      'keyUsage=critical,keyCertSign,cRLSign',
+    ]
+    const request = ['req', '-x509', '-new', '-nodes', '-sha256', ...key, '-subj', subject]
+    const validity = options.validity ?? ['-days', '3650']
+    await run('openssl', [...request, ...validity, ...extensions, ...files])
     const privateKey = createPrivateKey(await readFile(keyFile))
     return { key: await importKey(vault, name, privateKey), pem: await readFile(certFile, 'utf8') }
   } finally {

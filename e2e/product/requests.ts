@@ -50,7 +50,9 @@ export async function addConditions(
     const object = await cluster.must('GET', path)
     const conditions = [
       ...listAt(object, 'status', 'conditions'),
-      ...added.map((condition) => ({ status: 'True', lastTransitionTime, ...condition })),
+      ...added.map(({ type, status = 'True', reason, message }) => {
+        return { type, status, reason, message, lastTransitionTime }
+      }),
     ]
     const status = { ...asObject(at(object, 'status')), conditions }
     const { code, body } = await cluster.api('PUT', `${path}/status`, {
