@@ -1,0 +1,81 @@
+import type { Json } from '../harness/json.ts'
+import { mapKey } from './schema_rules.ts'
+
+const ref = { name: 'ca', version: '0123456789abcdef0123456789abcdef' }
+const keyOf = { name: 'refs', key: 'value' }
+const selector = { names: ['istio-system'], matchLabels: { [mapKey]: 'mesh' } }
+const names = {
+  dnsDomains: ['example.com'],
+  ipRanges: ['10.0.0.0/8'],
+  emailAddresses: ['example.com'],
+  uriDomains: ['.example.com'],
+}
+
+/**
+ * Specs that are good and together say every field of an Issuer's schema once, so that each rule
+ * can be broken in one of them.
+ */
+export const issuerSpecs: readonly Json[] = [
+  {
+    suspend: true,
+    vaultUrl: 'https://contoso.vault.azure.net',
+    identity: { workload: { clientId: 'client', tenantId: 'tenant' } },
+    ca: {
+      key: ref,
+      certificate: { pem: 'PEM' },
+      chain: { pem: 'PEM' },
+      signatureAlgorithm: 'ES256',
+      crlDistributionPoints: ['http://pki.example.com/ca.crl'],
+      ocspServers: ['http://ocsp.example.com'],
+      issuingCertificateUrls: ['http://pki.example.com/ca.crt'],
+    },
+    policy: {
+      dnsNames: ['**.example.com'],
+      ipRanges: ['10.0.0.0/8'],
+      uris: ['spiffe://cluster.local/*'],
+      emailDomains: ['example.com'],
+      otherNames: ['1.3.6.1.4.1.311.20.2.3'],
+      usages: ['server auth'],
+      keyTypes: ['P-256'],
+      duration: { default: '24h', min: '1h', max: '48h', backdate: '1m' },
+      isCA: {
+        allowed: false,
+        maxPathLen: 1,
+        commonNames: ['Istio *'],
+        nameConstraints: { permitted: names, excluded: names },
+      },
+    },
+    limits: { inFlight: 8 },
+  },
+  {
+    vaultUrl: 'https://contoso.vault.azure.net',
+    identity: { clientSecret: { tenantId: 'tenant', clientId: 'client', secretRef: keyOf } },
+    ca: { certificate: { keyVaultCertificate: ref }, chain: { keyVaultSecret: ref } },
+  },
+  {
+    vaultUrl: 'https://contoso.vault.azure.net',
+    identity: { workload: {} },
+    ca: { key: ref, certificate: { keyVaultSecret: ref }, chain: { configMapRef: keyOf } },
+  },
+  {
+    vaultUrl: 'https://contoso.vault.azure.net',
+    identity: { workload: {} },
+    ca: { key: ref, certificate: { configMapRef: keyOf } },
+  },
+]
+
+/** The same for a ClusterIssuer. */
+export const clusterIssuerSpecs: readonly Json[] = [
+  ...issuerSpecs,
+  {
+    vaultUrl: 'https://contoso.vault.azure.net',
+    ca: { key: ref, certificate: { pem: 'PEM' } },
+    policy: { namespaces: selector, isCA: { allowed: true, namespaces: selector } },
+    answerUngrouped: true,
+  },
+  {
+    vaultUrl: 'https://contoso.vault.azure.net',
+    ca: { key: ref, certificate: { pem: 'PEM' } },
+    policy: { namespaces: { all: true }, isCA: { allowed: true, namespaces: { all: true } } },
+  },
+]
