@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster } from '../harness/cluster.ts'
 
 const names = 12
-const everyMs = 25
 
 /**
  * Makes, changes, deletes and makes again a few ConfigMaps, straight at the API server. What fails
@@ -11,13 +10,15 @@ const everyMs = 25
 export class Writer {
   readonly #cluster: Cluster
   readonly #namespace: string
+  readonly #everyMs: number
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
   #accepted = 0
 
-  constructor(cluster: Cluster, namespace: string) {
+  constructor(cluster: Cluster, namespace: string, everyMs = 25) {
     this.#cluster = cluster
     this.#namespace = namespace
+    this.#everyMs = everyMs
     this.#running = this.#run()
   }
 
@@ -34,7 +35,7 @@ export class Writer {
   async #run(): Promise<void> {
     for (let turn = 0; !this.#stop.signal.aborted; turn++) {
       await this.#write(turn).catch(() => undefined)
-      await delay(everyMs)
+      await delay(this.#everyMs)
     }
   }
 
