@@ -152,6 +152,11 @@ describe('an issuer that signs', () => {
     test('renews by hand, as cmctl renew does', async () => {
       await createCertificate('by-hand', 'pem-and-pem')
       const first = await issued(scene, namespace, 'by-hand')
+      await scene.object(
+        `${path}/by-hand`,
+        'done with its first issuance',
+        (object) => conditionOf(object, 'Issuing') === undefined,
+      )
       await addConditions(scene, `${path}/by-hand`, {
         type: 'Issuing',
         reason: 'ManuallyTriggered',
