@@ -7,7 +7,7 @@ import type { DevVault } from './dev_vault.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 export const controllerNamespace = 'akv-issuer'
-const tokenAudience = 'api://AzureADTokenExchange'
+export const tokenAudience = 'api://AzureADTokenExchange'
 
 /** Applies what a user applies: CRDs and RBAC, the approver's grant included. */
 export async function installProduct(cluster: Cluster): Promise<void> {
@@ -37,14 +37,17 @@ export async function startController(
 ): Promise<RunningProcess> {
   const name = options.name ?? 'akv-issuer'
   const account = await cluster.serviceAccount(controllerNamespace, 'akv-issuer')
-  const tokenFile = join(cluster.dir, `${name}.federated-token`)
+  const tokenFile = tokenFileOf(cluster, name)
   await writeFile(tokenFile, await account.token(tokenAudience), { mode: 0o600 })
   return await cluster.run({
     name,
     command: process.execPath,
     args: [
-      ...[join(root, 'src/main.ts'), 'run', `--kubeconfig=${account.kubeconfig}`],
-      ...[`--namespace=${controllerNamespace}`, '--listen=127.0.0.1:0'],
+      join(root, 'src/main.ts'),
+      'run',
+      `--kubeconfig=${account.kubeconfig}`,
+      `--namespace=${controllerNamespace}`,
+      '--listen=127.0.0.1:0',
       ...(options.flags ?? []),
     ],
     env: {
@@ -58,10 +61,19 @@ export async function startController(
   })
 }
 
+/** Where the controller of a name finds the token by which Entra knows it. */
+export function tokenFileOf(cluster: Cluster, name = 'akv-issuer'): string {
+  return join(cluster.dir, `${name}.federated-token`)
+}
+
 /** Lets the tokens of the controller's ServiceAccount stand for its identity in Entra. */
-export async function federate(cluster: Cluster, vault: DevVault): Promise<void> {
+export async function federate(
+  cluster: Cluster,
+  vault: DevVault,
+  clientId = vault.identity('akv-issuer').clientId,
+): Promise<void> {
   await vault.admin('POST', '/federation', {
-    clientId: vault.identity('akv-issuer').clientId,
+    clientId,
     issuer: cluster.tokenIssuer,
     subject: `system:serviceaccount:${controllerNamespace}:akv-issuer`,
     audience: tokenAudience,
