@@ -26,7 +26,7 @@ export function isAnswer({ verb, resource, subresource }: AuditEvent): boolean {
   return verb === 'patch' && resource === 'certificaterequests' && subresource === 'status'
 }
 
-export function isAccepted({ code }: AuditEvent): boolean {
+export function isAccepted({ code }: Pick<AuditEvent, 'code'>): boolean {
   return code >= 200 && code < 300
 }
 
