@@ -174,7 +174,7 @@ class HttpKubeClient implements KubeClient {
         bodyTimeout: idleTimeoutMs,
         signal: own,
       })
-    // The headers come at once, before there is anything to tell (measured: 1 to 10 ms), unless the
+    // The headers come at once, before there is anything to tell (measured: 7 ms to 1 s), unless the
     // server is overloaded, where giving up would only make its queue longer.
     const { clock } = this.#options
     return hedged({ begin, discard: dropBody, everyMs: watchHedgeMs, clock }, signal)
