@@ -17,15 +17,16 @@ export type LogLevel = (typeof logLevels)[number]
 
 /** One JSON object a line on standard output, with errors spelled out under `error`. */
 export function jsonLog(level: LogLevel): Log {
-  const root = pino({
+  const options = {
     level,
     base: null,
     messageKey: 'message',
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
+    formatters: { level: (label: string) => ({ level: label }) },
     serializers: { error: pino.stdSerializers.err },
-  })
-  return wrap(root)
+  }
+  // At once: the record of a signature that is about to be made must outlive a kill of the process.
+  return wrap(pino(options, pino.destination({ dest: 1, sync: true })))
 }
 
 export const silentLog: Log = {

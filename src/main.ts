@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { EnvHttpProxyAgent } from 'undici'
 import { type Issuer, issuerKey } from './api/issuer.ts'
 import { group, reportingController } from './api/names.ts'
 import { parseRunFlags, type RunFlags, runHelp } from './cli/run_flags.ts'
@@ -18,6 +17,7 @@ import { jsonLog } from './log.ts'
 import { systemRandom } from './random.ts'
 import { Metrics } from './server/metrics.ts'
 import { startServer } from './server/server.ts'
+import { vaultConnections } from './vault/connections.ts'
 import { credentialOf, workloadEnvironment } from './vault/identity.ts'
 import { KeyVault } from './vault/key_vault.ts'
 import { TokenSource } from './vault/token_source.ts'
@@ -75,12 +75,12 @@ async function run(flags: RunFlags): Promise<number> {
     return 2
   }
   const clusterResources = flags.clusterResourceNamespace ?? namespace
-  const dispatcher = new EnvHttpProxyAgent({ allowH2: false, connect: { timeout: 10_000 } })
+  const dispatcher = vaultConnections(() => assertLeader())
   const vaults = new VaultPool((location, identity, inFlight) => {
     const credential = credentialOf(identity, location.cloud)
     const tokens = new TokenSource(identity, credential, location.cloud, clock)
     const onCall = (call: Parameters<Metrics['vaultCall']>[0]) => metrics.vaultCall(call)
-    return new KeyVault({ location, tokens, inFlight, dispatcher, clock, onCall })
+    return new KeyVault({ location, tokens, inFlight, dispatcher, clock, assertLeader, onCall })
   })
 
   const events = new EventRecorder({

@@ -27,6 +27,8 @@ export interface KeyVaultOptions {
   /** Connections for the signing calls, shared by all vaults. */
   readonly dispatcher: Dispatcher
   readonly clock: Clock
+  /** Throws when this process must make no more calls; asked right before each one leaves. */
+  readonly assertLeader: () => void
   /** Told of each call to the vault, for metrics. */
   readonly onCall: (call: VaultCall) => void
 }
@@ -150,6 +152,7 @@ export class KeyVault implements Vault {
 
   async #sdk<T>(action: VaultAction, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
     try {
+      this.#options.assertLeader()
       return await call()
     } catch (error) {
       if (error instanceof IssuerError) throw error

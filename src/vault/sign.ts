@@ -19,6 +19,8 @@ export interface SignCall {
   readonly tokens: TokenSource
   readonly dispatcher: Dispatcher
   readonly clock: Clock
+  /** See `KeyVaultOptions`. */
+  readonly assertLeader: () => void
   readonly request: SignRequest
   readonly signal: AbortSignal
 }
@@ -54,6 +56,8 @@ async function post(call: SignCall, token: string): Promise<Reply> {
   const { location, dispatcher, clock, request, signal } = call
   const path = `/keys/${request.key.name}/${request.key.version}/sign?api-version=${apiVersion}`
   const value = Buffer.from(request.digest).toString('base64url')
+  // Waiting for a place or a token may have taken longer than the lease.
+  call.assertLeader()
   let response: Dispatcher.ResponseData
   let text: string
   try {

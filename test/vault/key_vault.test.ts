@@ -24,6 +24,7 @@ let key: ObjectVersion
 let publicJwk: Record<string, unknown>
 let calls: VaultCall[]
 let vault: KeyVault
+let assertLeader: () => void
 
 before(async () => {
   devVault = await startDevVault()
@@ -50,6 +51,7 @@ after(async () => {
 
 beforeEach(() => {
   calls = []
+  assertLeader = () => undefined
   const { vaultHost, tenantId, identities } = devVault.info
   const product = identities.find(({ name }) => name === 'akv-issuer')
   const identity: Identity = {
@@ -62,7 +64,15 @@ beforeEach(() => {
   const credential = credentialOf(identity, location.cloud)
   const tokens = new TokenSource(identity, credential, location.cloud, systemClock)
   const onCall = (call: VaultCall) => calls.push(call)
-  vault = new KeyVault({ location, tokens, inFlight: 8, dispatcher, clock: systemClock, onCall })
+  vault = new KeyVault({
+    location,
+    tokens,
+    inFlight: 8,
+    dispatcher,
+    clock: systemClock,
+    assertLeader: () => assertLeader(),
+    onCall,
+  })
   devVault.control.faults.clear()
   devVault.control.journal.reset()
 })
@@ -160,6 +170,18 @@ test('who gives up while the vault is silent is let go, and the place is free ag
   for (const one of await Promise.allSettled(waiting)) assert.equal(one.status, 'rejected')
   devVault.control.faults.clear()
   await sign()
+})
+
+test('a call that waited beyond the lease does not leave', async () => {
+  devVault.control.faults.add({ operation: 'keys/sign', delay: 100, count: 8 })
+  const inside = Array.from({ length: 8 }, sign)
+  const waiting = sign()
+  assertLeader = () => {
+    throw new IssuerError('LeaseLost', 'the lease is not ours')
+  }
+  assert.equal((await refusalOf(waiting)).code, 'LeaseLost')
+  await Promise.allSettled(inside)
+  assert(signRequests() <= 8, `${signRequests()} calls left`)
 })
 
 test('what is missing is named with its version, and what to check', async () => {
