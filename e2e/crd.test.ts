@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { clusterIssuerSpecs, issuerSpecs } from './crd/examples.ts'
+import { clusterIssuerSpecs, deliverIssuerSpecs, issuerSpecs } from './crd/examples.ts'
 import { parsePath, pathText, withAt } from './crd/paths.ts'
-import { type Refused, refused, refusedOfClusterIssuer } from './crd/refusals.ts'
+import { type Refused, refused, refusedModes, refusedOfClusterIssuer } from './crd/refusals.ts'
 import { breachesOf, messagesOf, nodesOf, type SchemaNode } from './crd/schema_rules.ts'
 import type { ApiPath, Cluster } from './harness/cluster.ts'
 import { at, type Json, listAt, parseJson, textAt } from './harness/json.ts'
@@ -29,15 +29,19 @@ const kinds: readonly Kind[] = [
     plural: 'clusterissuers',
     path: `${ours}/clusterissuers`,
     specs: clusterIssuerSpecs,
-    refusals: [...refused, ...refusedOfClusterIssuer],
-    unknown: ['spec.vault', 'spec.certificates', 'spec.ca.next'],
+    refusals: [
+      ...refused,
+      ...refusedOfClusterIssuer,
+      ...refusedModes({ name: 'myapp', namespaces: { all: true } }),
+    ],
+    unknown: ['spec.vault', 'spec.certificate', 'spec.ca.next'],
   },
   {
     kind: 'Issuer',
     plural: 'issuers',
     path: `${ours}/namespaces/default/issuers`,
-    specs: issuerSpecs,
-    refusals: refused,
+    specs: [...issuerSpecs, ...deliverIssuerSpecs],
+    refusals: [...refused, ...refusedModes({ name: 'myapp' })],
     unknown: ['spec.vault', 'spec.answerUngrouped', 'spec.policy.namespaces'],
   },
 ]
@@ -160,6 +164,7 @@ describe('our CRDs', () => {
         key: { name: 'ca', version: '0123456789abcdef0123456789abcdef' },
         certificate: { pem: 'PEM' },
       },
+      policy: {},
     }
     const defaults = {
       suspend: false,

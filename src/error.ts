@@ -28,6 +28,14 @@ export const retryClassByCode = {
   CertificateExpired: 'change',
   CertificateKeyMismatch: 'change',
 
+  // What is delivered.
+  /** Nothing that the issuer offers fits what is asked for. */
+  CertificateNotOffered: 'change',
+  /** Renewal is due, and Key Vault has nothing newer. */
+  KeyVaultNotRotated: 'change',
+  /** A request is not, or not any more, the one that its Certificate waits for. */
+  RequestNotCurrent: 'change',
+
   // Entra.
   IdentityRefused: 'change',
   IdentityUnavailable: 'backoff',

@@ -5,11 +5,14 @@ import { group, reportingController } from './api/names.ts'
 import { parseRunFlags, type RunFlags, runHelp } from './cli/run_flags.ts'
 import { systemClock } from './clock.ts'
 import { issuerErrorFrom } from './error.ts'
+import { CertificateWatch } from './issuance/certificate_watch.ts'
+import { Courier, uidOfChooser } from './issuance/courier.ts'
 import { IssuerController } from './issuance/issuer_controller.ts'
 import { Notices } from './issuance/notices.ts'
 import { References } from './issuance/references.ts'
 import { RequestController } from './issuance/request_controller.ts'
 import { RequestWatch } from './issuance/request_watch.ts'
+import { RotationController } from './issuance/rotation_controller.ts'
 import { openKubeClient } from './kube/client.ts'
 import { EventRecorder } from './kube/events.ts'
 import { LeaseElection } from './kube/lease.ts'
@@ -17,6 +20,11 @@ import { jsonLog } from './log.ts'
 import { systemRandom } from './random.ts'
 import { Metrics } from './server/metrics.ts'
 import { startServer } from './server/server.ts'
+import {
+  CertificateDirectory,
+  type DirectoryEntry,
+  type VaultPlace,
+} from './vault/certificate_directory.ts'
 import { vaultConnections } from './vault/connections.ts'
 import { credentialOf, workloadEnvironment } from './vault/identity.ts'
 import { KeyVault } from './vault/key_vault.ts'
@@ -95,6 +103,13 @@ async function run(flags: RunFlags): Promise<number> {
     ? new LeaseElection({ client: kube, namespace, name: 'akv-issuer', clock, random, log })
     : undefined
   const assertLeader = () => election?.assertHeld()
+  const directory = new CertificateDirectory({
+    clock,
+    random,
+    log,
+    pollIntervalMs: flags.certificatePollIntervalMs,
+    onChange: (place, entry, owners) => vaultChanged(place, entry, owners),
+  })
   const issuers = new IssuerController({
     kube,
     clock,
@@ -103,7 +118,9 @@ async function run(flags: RunFlags): Promise<number> {
     events,
     assertLeader,
     probeIntervalMs: flags.probeIntervalMs,
+    behind: (key) => rotations.behind(key),
     probe: {
+      directory,
       allowedSuffixes: flags.vaultHostSuffixes,
       workload: workloadEnvironment(process.env),
       ambientIdentityForIssuers: flags.issuerAmbientIdentity,
@@ -114,6 +131,20 @@ async function run(flags: RunFlags): Promise<number> {
     },
     onChange: (key, issuer) => issuerChanged(key, issuer),
   })
+  const courier = new Courier({
+    kube,
+    clock,
+    log,
+    directory,
+    assertLeader,
+    onSwap: () => metrics.keySwapped(),
+  })
+  const answersUngrouped = (key: string) => {
+    const spec = issuers.issuer(key)?.spec
+    return spec !== undefined && 'answerUngrouped' in spec && spec.answerUngrouped
+      ? watch.hasNoRival(nameOf(key))
+      : false
+  }
   const requests = new RequestController({
     kube,
     clock,
@@ -121,16 +152,46 @@ async function run(flags: RunFlags): Promise<number> {
     log,
     assertLeader,
     notices: new Notices(events),
+    courier,
     concurrency: flags.concurrency,
     issuerState: (key) => issuers.state(key),
-    answersUngrouped: (key) => {
-      const spec = issuers.issuer(key)?.spec
-      return spec !== undefined && 'answerUngrouped' in spec && spec.answerUngrouped
-        ? watch.hasNoRival(nameOf(key))
-        : false
-    },
+    answersUngrouped,
     recheckIssuer: (key) => issuers.recheck(key),
     onAnswer: ({ reason }) => metrics.answered(reason),
+  })
+  const rotations = new RotationController({
+    kube,
+    clock,
+    random,
+    log,
+    events,
+    directory,
+    courier,
+    assertLeader,
+    delivererOf: ({ issuer, form }) => {
+      const state = issuers.state(issuer)
+      const isOurs = form === 'grouped' || answersUngrouped(issuer)
+      return isOurs && state?.kind === 'ready' && state.mode === 'deliver'
+        ? state.deliverer
+        : undefined
+    },
+    windowMs: flags.rotationWindowMs,
+    onTriggered: () => metrics.rotated(),
+    onBehind: (key) => {
+      metrics.certificatesBehind(key, rotations.behind(key).length)
+      issuers.recheck(key)
+    },
+  })
+  const certificates = new CertificateWatch({
+    kube,
+    clock,
+    random,
+    log,
+    onCertificate: (type, certificate) => {
+      const isNews = rotations.observe(type, certificate)
+      if (type === 'deleted') courier.forgetCertificate(certificate.uid)
+      else if (isNews) requests.wakeCertificate(certificate.uid)
+    },
   })
   const watch = new RequestWatch({
     kube,
@@ -138,7 +199,11 @@ async function run(flags: RunFlags): Promise<number> {
     random,
     log,
     onRequest: (type, request) => requests.observe(type, request),
-    onRight: (name) => requests.wake(issuerKey({ kind: 'ClusterIssuer', namespace: '', name })),
+    onRight: (name) => {
+      const key = issuerKey({ kind: 'ClusterIssuer', namespace: '', name })
+      requests.wake(key)
+      rotations.issuerChanged(key)
+    },
   })
   function issuerChanged(key: string, issuer: Issuer | undefined): void {
     const state = issuers.state(key)
@@ -149,7 +214,27 @@ async function run(flags: RunFlags): Promise<number> {
       if (answers) watch.follow(nameOf(key))
       else watch.unfollow(nameOf(key))
     }
+    const spec = issuer?.spec
+    const delivers = spec !== undefined && 'mode' in spec && spec.mode.type === 'deliver'
+    if (issuer !== undefined && delivers) certificates.follow(issuer)
+    else {
+      certificates.unfollow(key)
+      directory.unwatch(key)
+    }
     requests.wake(key)
+    rotations.issuerChanged(key)
+  }
+  function vaultChanged(place: VaultPlace, entry: DirectoryEntry, owners: readonly string[]): void {
+    for (const owner of owners) {
+      const chooser = uidOfChooser(owner)
+      if (chooser !== undefined) {
+        requests.wakeCertificate(chooser)
+        continue
+      }
+      requests.wake(owner, entry.name.toLowerCase())
+      issuers.recheck(owner)
+    }
+    rotations.vaultChanged(place, entry)
   }
 
   const server = await startServer({
@@ -169,8 +254,16 @@ async function run(flags: RunFlags): Promise<number> {
     leading = true
     log.info('leading', { group })
     try {
-      await Promise.all([issuers.run(signal), watch.run(signal), requests.run(signal)])
+      await Promise.all([
+        directory.run(signal),
+        issuers.run(signal),
+        watch.run(signal),
+        requests.run(signal),
+        certificates.run(signal),
+        rotations.run(signal),
+      ])
     } finally {
+      courier.close()
       leading = false
     }
   }

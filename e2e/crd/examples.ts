@@ -64,9 +64,29 @@ export const issuerSpecs: readonly Json[] = [
   },
 ]
 
+/** Of an Issuer alone: the entries of a ClusterIssuer say which namespaces they are for. */
+export const deliverIssuerSpecs: readonly Json[] = [
+  {
+    vaultUrl: 'https://contoso.vault.azure.net',
+    identity: { workload: {} },
+    certificates: [{ name: 'myapp' }, { name: 'team-a-*' }],
+  },
+]
+
 /** The same for a ClusterIssuer. */
 export const clusterIssuerSpecs: readonly Json[] = [
   ...issuerSpecs,
+  {
+    vaultUrl: 'https://contoso.vault.azure.net',
+    certificates: [
+      { name: 'myapp', namespaces: selector },
+      { name: 'team-a-*', namespaces: { all: true } },
+    ],
+  },
+  {
+    vaultUrl: 'https://contoso.vault.azure.net',
+    certificates: [{ name: 'myapp', namespaces: { all: true } }],
+  },
   {
     vaultUrl: 'https://contoso.vault.azure.net',
     ca: { key: ref, certificate: { pem: 'PEM' } },

@@ -12,6 +12,9 @@ const version = '0123456789abcdef0123456789abcdef'
 const ref = { name, version }
 const keyRef = { name: 'refs', key: 'value' }
 
+const vaultUrl = 'https://contoso.vault.azure.net'
+const identity = { workload: {} }
+
 const vaultObjects = [
   'spec.ca.key',
   'spec.ca.certificate.keyVaultCertificate',
@@ -134,9 +137,47 @@ export const refused: readonly Refused[] = [
   },
 ]
 
+/** The rules that part signing from delivering; an entry of a ClusterIssuer has namespaces. */
+export function refusedModes(entry: Json): readonly Refused[] {
+  const certificates = [entry]
+  const ca = { certificate: { keyVaultCertificate: ref } }
+  return [
+    {
+      path: 'spec',
+      values: [
+        { vaultUrl, identity },
+        { vaultUrl, identity, ca, certificates },
+      ],
+      message:
+        "set exactly one of ca (Key Vault signs) and certificates (Key Vault's own are delivered)",
+    },
+    {
+      path: 'spec',
+      values: [{ vaultUrl, identity, certificates, policy: {} }],
+      message: 'policy is for an issuer with ca; what is delivered is said by certificates',
+    },
+    {
+      path: 'spec',
+      values: [{ vaultUrl: 'https://contoso.managedhsm.azure.net', identity, certificates }],
+      message: 'certificates need a vault; a Managed HSM has keys only',
+    },
+    {
+      path: 'spec.certificates[0].name',
+      values: ['my_app', 'a*b', '*a', 'a/b'],
+      message:
+        'must be the name of a Key Vault certificate (letters, digits, hyphens), or the beginning of ' +
+        'one with * at the end',
+    },
+  ]
+}
+
 /** Those that a ClusterIssuer has besides. */
 export const refusedOfClusterIssuer: readonly Refused[] = [
-  ...['spec.policy.namespaces', 'spec.policy.isCA.namespaces'].map((path) => ({
+  ...[
+    'spec.policy.namespaces',
+    'spec.policy.isCA.namespaces',
+    'spec.certificates[0].namespaces',
+  ].map((path) => ({
     path,
     values: [{}, { all: false }, { names: [] }, { matchLabels: {} }, { all: true, names: ['a'] }],
     message:

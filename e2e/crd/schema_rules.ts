@@ -107,5 +107,5 @@ const breaches: ReadonlyMap<string, MakeBreach> = new Map<string, MakeBreach>([
 /** Keywords that refuse nothing, or that are dealt with elsewhere. */
 const others: ReadonlySet<string> = new Set(
   `type required properties items additionalProperties description default format
-  x-kubernetes-validations`.split(/\s+/),
+  x-kubernetes-validations x-kubernetes-list-type x-kubernetes-list-map-keys`.split(/\s+/),
 )

@@ -1,7 +1,15 @@
-import { booleanAt, isObject, objectAt, objectsAt, textAt, textsAt } from '../json.ts'
+import {
+  booleanAt,
+  isObject,
+  type JsonObject,
+  objectAt,
+  objectsAt,
+  textAt,
+  textsAt,
+} from '../json.ts'
 import { type Condition, findCondition, parseConditions } from './conditions.ts'
 import { parseGoDuration } from './duration.ts'
-import { certManagerGroup } from './names.ts'
+import { certManagerGroup, chosenCertificateAnnotation } from './names.ts'
 
 /** The part of a cert-manager CertificateRequest that we decide by. */
 export interface CertificateRequest {
@@ -19,11 +27,21 @@ export interface CertificateRequest {
   readonly durationMs: number | undefined
   /** The controlling Certificate, when cert-manager made the request for one. */
   readonly certificate: { readonly name: string; readonly uid: string } | undefined
+  /** What cert-manager, or anybody who made the request, wrote on it: claims, not facts. */
+  readonly claims: RequestClaims
   readonly approved: Condition | undefined
   readonly denied: Condition | undefined
   readonly invalid: Condition | undefined
   readonly ready: Condition | undefined
   readonly hasCertificate: boolean
+}
+
+export interface RequestClaims {
+  /** The Secret with the key of the CSR, before it is issued. */
+  readonly nextKeySecret: string | undefined
+  readonly revision: string | undefined
+  /** The Key Vault certificate that is wanted. */
+  readonly chosen: string | undefined
 }
 
 export interface IssuerRef {
@@ -43,14 +61,14 @@ export function parseCertificateRequest(object: unknown): CertificateRequest | u
   const metadata = objectAt(object, 'metadata')
   const spec = objectAt(object, 'spec')
   const status = objectAt(object, 'status')
-  const ref = objectAt(spec, 'issuerRef')
+  const issuerRef = parseIssuerRef(objectAt(spec, 'issuerRef'))
+  const annotations = objectAt(metadata, 'annotations')
   const uid = textAt(metadata, 'uid')
   const namespace = textAt(metadata, 'namespace')
   const name = textAt(metadata, 'name')
   const resourceVersion = textAt(metadata, 'resourceVersion')
-  const issuerName = textAt(ref, 'name')
   const request = textAt(spec, 'request')
-  if (!uid || !namespace || !name || !resourceVersion || !issuerName || !request) return undefined
+  if (!uid || !namespace || !name || !resourceVersion || !issuerRef || !request) return undefined
   const conditions = parseConditions(status)
   const isTrue = (type: string) => {
     const condition = findCondition(conditions, type)
@@ -61,22 +79,36 @@ export function parseCertificateRequest(object: unknown): CertificateRequest | u
     namespace,
     name,
     resourceVersion,
-    issuerRef: {
-      group: textAt(ref, 'group') ?? '',
-      kind: textAt(ref, 'kind') ?? 'Issuer',
-      name: issuerName,
-    },
+    issuerRef,
     csrPem: Buffer.from(request, 'base64').toString('latin1'),
     isCA: booleanAt(spec, 'isCA') ?? false,
     usages: textsAt(spec, 'usages'),
     durationMs: parseGoDuration(textAt(spec, 'duration')),
     certificate: controllingCertificate(objectsAt(metadata, 'ownerReferences')),
+    claims: {
+      nextKeySecret: textAt(annotations, `${certManagerGroup}/private-key-secret-name`),
+      revision: textAt(annotations, `${certManagerGroup}/certificate-revision`),
+      chosen: textAt(annotations, chosenCertificateAnnotation),
+    },
     approved: isTrue('Approved'),
     denied: isTrue('Denied'),
     invalid: isTrue('InvalidRequest'),
     ready: findCondition(conditions, 'Ready'),
     hasCertificate: textAt(status, 'certificate') !== undefined,
   }
+}
+
+/** Reads an `issuerRef`; `undefined` when it has no name. */
+export function parseIssuerRef(ref: JsonObject | undefined): IssuerRef | undefined {
+  const name = textAt(ref, 'name')
+  if (name === undefined) return undefined
+  return { group: textAt(ref, 'group') ?? '', kind: textAt(ref, 'kind') ?? 'Issuer', name }
+}
+
+/** Whether cert-manager reads the two as one. */
+export function sameIssuerRef(a: IssuerRef, b: IssuerRef): boolean {
+  const sameGroup = a.group === b.group || (isUngrouped(a) && isUngrouped(b))
+  return sameGroup && a.kind === b.kind && a.name === b.name
 }
 
 /** True for an issuerRef that cert-manager reads as one of its own issuers. */

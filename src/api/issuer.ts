@@ -9,6 +9,7 @@ import {
   textsAt,
 } from '../json.ts'
 import type { PolicyText } from '../pki/policy.ts'
+import { type DeliverableEntry, readDeliverables } from './delivery.ts'
 import type { IssuerKind } from './names.ts'
 import { readPolicy } from './policy.ts'
 
@@ -31,12 +32,18 @@ export interface IssuerSpec {
   readonly vaultUrl: string
   /** Absent only on an Issuer: it has no ambient identity by default. */
   readonly identity: IdentitySpec | undefined
-  readonly ca: CaSpec
-  readonly policy: PolicyText
+  readonly mode: IssuerMode
   readonly answerUngrouped: boolean
   /** Key Vault calls in flight at once. */
   readonly inFlight: number
 }
+
+/** The two ways to answer a request. An issuer has one of them. */
+export type IssuerMode =
+  /** Key Vault has the CA's key, and signs for a key made in the cluster. */
+  | { readonly type: 'sign'; readonly ca: CaSpec; readonly policy: PolicyText }
+  /** Key Vault has key and certificate, and both are handed out. */
+  | { readonly type: 'deliver'; readonly certificates: readonly DeliverableEntry[] }
 
 export type IdentitySpec =
   | {
@@ -114,19 +121,34 @@ export function parseIssuer(kind: IssuerKind, object: unknown): Issuer | undefin
 
 function parseSpec(spec: JsonObject | undefined, kind: IssuerKind): IssuerSpec | IssuerError {
   const vaultUrl = textAt(spec, 'vaultUrl')
+  const mode = parseMode(spec)
+  if (!vaultUrl) return invalid('spec.vaultUrl is missing')
+  if (mode instanceof IssuerError) return mode
+  return {
+    suspend: booleanAt(spec, 'suspend') ?? false,
+    vaultUrl,
+    identity: parseIdentity(objectAt(spec, 'identity'), kind),
+    mode,
+    answerUngrouped: kind === 'ClusterIssuer' && (booleanAt(spec, 'answerUngrouped') ?? false),
+    inFlight: numberAt(objectAt(spec, 'limits'), 'inFlight') ?? 32,
+  }
+}
+
+function parseMode(spec: JsonObject | undefined): IssuerMode | IssuerError {
   const ca = objectAt(spec, 'ca')
+  const certificates = readDeliverables(spec)
+  if ((ca === undefined) === (certificates.length === 0)) {
+    return invalid('exactly one of spec.ca and spec.certificates must be set')
+  }
+  if (ca === undefined) return { type: 'deliver', certificates }
   const certificate = parseCertificateSource(objectAt(ca, 'certificate'))
   const key = parseVersionRef(objectAt(ca, 'key'))
-  const identity = parseIdentity(objectAt(spec, 'identity'), kind)
-  if (!vaultUrl) return invalid('spec.vaultUrl is missing')
   if (!certificate) return invalid('spec.ca.certificate must name exactly one source')
   if (!key && certificate.type !== 'keyVaultCertificate') {
     return invalid('spec.ca.key with name and version is missing')
   }
   return {
-    suspend: booleanAt(spec, 'suspend') ?? false,
-    vaultUrl,
-    identity,
+    type: 'sign',
     ca: {
       key,
       certificate,
@@ -137,8 +159,6 @@ function parseSpec(spec: JsonObject | undefined, kind: IssuerKind): IssuerSpec |
       issuingCertificateUrls: textsAt(ca, 'issuingCertificateUrls'),
     },
     policy: readPolicy(objectAt(spec, 'policy')),
-    answerUngrouped: kind === 'ClusterIssuer' && (booleanAt(spec, 'answerUngrouped') ?? false),
-    inFlight: numberAt(objectAt(spec, 'limits'), 'inFlight') ?? 32,
   }
 }
 

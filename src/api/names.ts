@@ -16,6 +16,12 @@ export const pluralByKind: Readonly<Record<IssuerKind, string>> = {
   Issuer: 'issuers',
 }
 
+/** On a Certificate: the Key Vault certificate to deliver, among those its issuer allows. */
+export const chosenCertificateAnnotation = `${group}/certificate`
+
+/** Why we asked cert-manager to issue anew: the reason of the condition Issuing. */
+export const rotatedReason = 'KeyVaultRotated'
+
 /** Owner of the status fields we apply, and the reporter of our Events. */
 export const fieldManager = 'akv-issuer'
 export const reportingController = `${group}/akv-issuer`

@@ -52,7 +52,7 @@ function readConstraints(from: JsonObject | undefined): NameConstraintsText | un
   return { permitted, excluded }
 }
 
-function readSelector(selector: JsonObject | undefined): NamespaceSelector | undefined {
+export function readSelector(selector: JsonObject | undefined): NamespaceSelector | undefined {
   if (selector === undefined) return undefined
   if (booleanAt(selector, 'all')) return { all: true }
   const labels = objectAt(selector, 'matchLabels') ?? {}

@@ -12,6 +12,8 @@ export interface RunFlags {
   readonly vaultHostSuffixes: readonly string[]
   readonly issuerAmbientIdentity: boolean
   readonly probeIntervalMs: number
+  readonly certificatePollIntervalMs: number
+  readonly rotationWindowMs: number
   readonly concurrency: number
   readonly leaderElect: boolean
   readonly listen: { readonly host: string; readonly port: number }
@@ -24,7 +26,7 @@ export type ParsedFlags<T> =
 
 const knownSuffixes = [...cloudBySuffix.keys()]
 
-export const runHelp = `akv-issuer run: answers CertificateRequests with certificates signed in Azure Key Vault.
+export const runHelp = `akv-issuer run: answers CertificateRequests out of Azure Key Vault.
 
   --kubeconfig FILE                  default: the pod's ServiceAccount, else the default kubeconfig
   --namespace NAME                   of the Lease; default: the pod's own
@@ -33,6 +35,11 @@ export const runHelp = `akv-issuer run: answers CertificateRequests with certifi
                                      ${knownSuffixes.join(',\n                                     ')}
   --issuer-ambient-identity          let namespaced Issuers use the controller's own identity
   --probe-interval DURATION          between two proofs of an issuer that is ready; default 5m
+  --certificate-poll-interval DURATION
+                                     between two looks at a Key Vault certificate that is
+                                     delivered; default 5m
+  --rotation-window DURATION         over which the Certificates that take one new version from
+                                     Key Vault are spread; default 2s
   --concurrency N                    requests worked on at once; default 64
   --no-leader-elect                  for a single replica outside a cluster
   --listen HOST:PORT                 probes and metrics; default 0.0.0.0:9402
@@ -61,6 +68,8 @@ function readFlags(args: readonly string[]): RunFlags {
       'vault-host-suffixes': { type: 'string', default: knownSuffixes.join(',') },
       'issuer-ambient-identity': { type: 'boolean', default: false },
       'probe-interval': { type: 'string', default: '5m' },
+      'certificate-poll-interval': { type: 'string', default: '5m' },
+      'rotation-window': { type: 'string', default: '2s' },
       concurrency: { type: 'string', default: '64' },
       'leader-elect': { type: 'boolean', default: true },
       listen: { type: 'string', default: '0.0.0.0:9402' },
@@ -74,6 +83,12 @@ function readFlags(args: readonly string[]): RunFlags {
     vaultHostSuffixes: suffixes(values['vault-host-suffixes']),
     issuerAmbientIdentity: values['issuer-ambient-identity'],
     probeIntervalMs: duration('--probe-interval', values['probe-interval'], 1_000),
+    certificatePollIntervalMs: duration(
+      '--certificate-poll-interval',
+      values['certificate-poll-interval'],
+      1_000,
+    ),
+    rotationWindowMs: duration('--rotation-window', values['rotation-window'], 0),
     concurrency: count('--concurrency', values.concurrency, 1, 1024),
     leaderElect: values['leader-elect'],
     listen: address(values.listen),

@@ -1,12 +1,12 @@
 import { type CertificateRequest, isAnswered } from '../api/certificate_request.ts'
-import type { Condition } from '../api/conditions.ts'
-import type { ErrorCode } from '../error.ts'
 import { parseCsr } from '../pki/csr.ts'
 import { checkPolicy } from '../pki/policy_check.ts'
 import type { Rule } from '../pki/refusal.ts'
-import { type CertificateDecision, decide as decideCertificate } from '../pki/template.ts'
+import { decide as decideCertificate } from '../pki/template.ts'
 import type { Claim } from './claim.ts'
+import { type DeliveryFacts, decideDelivery } from './decide_delivery.ts'
 import type { IssuerState, Signer } from './issuer_state.ts'
+import { deny, fail, ignore, type Outcome, wait } from './outcome.ts'
 
 /** All that a decision rests on, at one moment. */
 export interface Snapshot {
@@ -16,23 +16,15 @@ export interface Snapshot {
   readonly issuer: IssuerState | undefined
   /** The issuer has `answerUngrouped` and no cert-manager.io ClusterIssuer has its name. */
   readonly answersUngrouped: boolean
-  /** Of the request's namespace; only looked at where the issuer's policy selects by labels. */
+  /** Of the request's namespace; only looked at where the issuer selects by labels. */
   readonly namespaceLabels: Readonly<Record<string, string>>
+  /** Of a request that is approved; only looked at where the issuer delivers. */
+  readonly delivery: DeliveryFacts | undefined
   /** Milliseconds since the epoch. */
   readonly now: number
   /** Fresh random octets for the serial number. */
   readonly serialBytes: Uint8Array
 }
-
-/** What to do with a request. */
-export type Outcome =
-  /** Nothing, and nothing is written. */
-  | { readonly kind: 'ignore'; readonly why: string }
-  /** Nothing yet; a change of the request or of its issuer wakes it. */
-  | { readonly kind: 'wait'; readonly code: ErrorCode; readonly message: string }
-  | { readonly kind: 'sign'; readonly decision: CertificateDecision; readonly signer: Signer }
-  | { readonly kind: 'deny'; readonly message: string }
-  | { readonly kind: 'fail'; readonly code: ErrorCode; readonly message: string }
 
 /**
  * Decides a request by cert-manager's contract for issuers, first match wins. Pure: the same
@@ -63,7 +55,9 @@ export function decide(snapshot: Snapshot): Outcome {
   if (issuer.kind === 'not-ready') {
     return wait('IssuerNotReady', `${describeIssuer(claim)} is not ready: ${issuer.message}`)
   }
-  return decideSigning(snapshot, issuer.signer)
+  return issuer.mode === 'sign'
+    ? decideSigning(snapshot, issuer.signer)
+    : decideDelivery(snapshot, issuer.deliverer)
 }
 
 function decideSigning(snapshot: Snapshot, signer: Signer): Outcome {
@@ -97,23 +91,4 @@ const authorityRules: ReadonlySet<Rule> = new Set<Rule>(['ca-expires-too-soon', 
 function describeIssuer(claim: Claim): string {
   const [kind, ...path] = claim.issuer.split('/')
   return `${kind} "${path.join('/')}"`
-}
-
-function ignore(why: string): Outcome {
-  return { kind: 'ignore', why }
-}
-
-function wait(code: ErrorCode, message: string): Outcome {
-  return { kind: 'wait', code, message }
-}
-
-function deny(denied: Condition): Outcome {
-  return { kind: 'deny', message: `denied by an approver: ${denied.message}` }
-}
-
-function fail({ certificate }: CertificateRequest, code: ErrorCode, message: string): Outcome {
-  const next = certificate
-    ? `change Certificate "${certificate.name}", then renew it (cmctl renew)`
-    : 'make a new CertificateRequest'
-  return { kind: 'fail', code, message: `${message}; ${next}` }
 }

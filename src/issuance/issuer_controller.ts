@@ -1,3 +1,4 @@
+import { findCondition, parseConditions, sameCondition } from '../api/conditions.ts'
 import { type Issuer, issuerKey, parseIssuer } from '../api/issuer.ts'
 import { group, issuerKinds, pluralByKind, version } from '../api/names.ts'
 import type { Clock } from '../clock.ts'
@@ -9,7 +10,7 @@ import { resourcePath } from '../kube/resource_path.ts'
 import { WorkQueue, type WorkResult } from '../kube/work_queue.ts'
 import type { Log } from '../log.ts'
 import { jittered, type Random } from '../random.ts'
-import { type IssuerState, isSameSigner } from './issuer_state.ts'
+import { type IssuerState, isSameDeliverer, isSameSigner, type ReadyState } from './issuer_state.ts'
 import { statusToWrite, writeIssuerStatus } from './issuer_status.ts'
 import { type ProbeDeps, probeIssuer } from './probe.ts'
 
@@ -22,6 +23,8 @@ export interface IssuerControllerOptions {
   readonly probe: ProbeDeps
   /** Time between two probes of an issuer that is ready, in milliseconds. */
   readonly probeIntervalMs: number
+  /** Certificates of an issuer that a new version in Key Vault does not fit, each with the reason. */
+  readonly behind: (key: string) => readonly string[]
   /** Throws `LeaseLost` when another replica may be at work. */
   readonly assertLeader: () => void
   /** Told when what is known of an issuer changed: its requests are looked at again. */
@@ -121,7 +124,13 @@ export class IssuerController {
     if (current?.uid !== issuer.uid || current.generation !== issuer.generation) return done
     this.#options.assertLeader()
     this.#publish(key, current, state)
-    await this.#write(current, state, signal)
+    try {
+      await this.#write(current, state, signal)
+    } catch (error) {
+      // The watch is about to bring what it changed to, and with it the version to write on.
+      if (error instanceof IssuerError && error.code === 'KubeConflict') return soon
+      throw error
+    }
     return next
   }
 
@@ -134,10 +143,10 @@ export class IssuerController {
       if (issuer.spec instanceof IssuerError) throw issuer.spec
       if (issuer.spec.suspend) return { state: { kind: 'suspended' }, next: done }
       assertLeader()
-      const signer = await probeIssuer(issuer, issuer.spec, probe, signal)
+      const state = await probeIssuer(issuer, issuer.spec, probe, signal)
       this.#provenAt.set(issuerKey(issuer), clock.monotonic())
       const next = { kind: 'after', ms: jittered(probeIntervalMs, 0.2, random) } as const
-      return { state: { kind: 'ready', signer }, next }
+      return { state, next }
     } catch (thrown) {
       signal.throwIfAborted()
       const error = issuerErrorFrom(thrown)
@@ -183,29 +192,38 @@ export class IssuerController {
     state: Exclude<IssuerState, { kind: 'unknown' }>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { kube, clock, events, log } = this.#options
-    const status = statusToWrite(issuer, state, clock.now())
+    const { kube, clock, events, log, behind } = this.#options
+    const status = statusToWrite(issuer, state, clock.now(), behind(issuerKey(issuer)))
     if (status === undefined) return
-    const [ready] = status.conditions
     await writeIssuerStatus(kube, issuer, status, signal)
-    const { reason, message } = ready
-    log.info('issuer status changed', {
-      issuer: issuerKey(issuer),
-      ready: ready.status,
-      reason,
-      detail: message,
-    })
-    events.record({
-      regarding: regardingIssuer(issuer),
-      type: ready.status === 'True' ? 'Normal' : 'Warning',
-      reason,
-      note: message,
-    })
+    const shown = parseConditions(issuer.status)
+    const changed = status.conditions.filter(
+      (one) => !sameCondition(findCondition(shown, one.type), one),
+    )
+    for (const { type, status: value, reason, message } of changed) {
+      log.info('issuer status changed', {
+        issuer: issuerKey(issuer),
+        condition: type,
+        status: value,
+        reason,
+        detail: message,
+      })
+      if (!isGoodWhenTrue.has(type)) continue
+      events.record({
+        regarding: regardingIssuer(issuer),
+        type: value === 'True' ? 'Normal' : 'Warning',
+        reason,
+        note: message,
+      })
+    }
   }
 }
 
+/** Conditions whose changes are told by Events, too. */
+const isGoodWhenTrue: ReadonlySet<string> = new Set(['Ready', 'CertificatesUsable'])
+
 function isSameState(a: IssuerState, b: IssuerState): boolean {
-  if (a.kind === 'ready') return b.kind === 'ready' && isSameSigner(a.signer, b.signer)
+  if (a.kind === 'ready') return b.kind === 'ready' && isSameReady(a, b)
   if (a.kind === 'not-ready') return b.kind === 'not-ready' && a.message === b.message
   return a.kind === b.kind
 }
@@ -215,10 +233,15 @@ function regardingIssuer({ kind, namespace, name, uid }: Issuer): EventRegarding
   return kind === 'Issuer' ? { ...object, namespace } : object
 }
 
-type ReadyState = Extract<IssuerState, { kind: 'ready' }>
+function isSameReady(a: ReadyState, b: ReadyState): boolean {
+  return a.mode === 'sign'
+    ? b.mode === 'sign' && isSameSigner(a.signer, b.signer)
+    : b.mode === 'deliver' && isSameDeliverer(a.deliverer, b.deliverer)
+}
 
 function notReady({ code, message }: IssuerError): Extract<IssuerState, { kind: 'not-ready' }> {
   return { kind: 'not-ready', code, message }
 }
 
 const done: WorkResult = { kind: 'done' }
+const soon: WorkResult = { kind: 'after', ms: 250 }

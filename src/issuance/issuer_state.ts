@@ -1,18 +1,30 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { DeliverableEntry } from '../api/delivery.ts'
 import type { ErrorCode } from '../error.ts'
 import { type Authority, pathOf } from '../pki/authority.ts'
 import type { Certificate } from '../pki/certificate.ts'
 import type { InformationUrls } from '../pki/information_urls.ts'
 import type { Policy } from '../pki/policy.ts'
+import type { DirectoryEntry, VaultPlace } from '../vault/certificate_directory.ts'
 import type { ObjectVersion, Vault } from '../vault/vault.ts'
 
-/** What is known of an issuer now. Only a `ready` one has anything to sign with. */
+/** What is known of an issuer now. Only a `ready` one has anything to answer with. */
 export type IssuerState =
   /** Not looked at yet by this process; will be at once. */
   | { readonly kind: 'unknown' }
   | { readonly kind: 'suspended' }
   | { readonly kind: 'not-ready'; readonly code: ErrorCode; readonly message: string }
-  | { readonly kind: 'ready'; readonly signer: Signer }
+  | ReadyState
+
+export type ReadyState =
+  | { readonly kind: 'ready'; readonly mode: 'sign'; readonly signer: Signer }
+  | {
+      readonly kind: 'ready'
+      readonly mode: 'deliver'
+      readonly deliverer: Deliverer
+      /** What stood behind the entries that name one certificate, when last looked at. */
+      readonly offers: readonly DirectoryEntry[]
+    }
 
 /** A CA that was proven: its certificate is fit, and Key Vault signed a test with its key. */
 export interface Signer {
@@ -28,6 +40,16 @@ export interface Signer {
   readonly keyId: string
 }
 
+/** A vault that let certificates be read, and those that may be handed out of it. */
+export interface Deliverer extends VaultPlace<Vault> {
+  /** See `issuerKey`. */
+  readonly issuer: string
+  /** Nothing outside it is ever handed out. Entries without namespaces are for `namespace`. */
+  readonly allowed: readonly DeliverableEntry[]
+  /** Of an Issuer, the only one it serves; `undefined` for a ClusterIssuer. */
+  readonly namespace: string | undefined
+}
+
 /**
  * Whether two proofs found the same. The older one is then kept, so that signatures made with it stay
  * good: a proof repeated every few minutes is no change.
@@ -41,6 +63,15 @@ export function isSameSigner(a: Signer, b: Signer): boolean {
     isDeepStrictEqual(a.urls, b.urls) &&
     isDeepStrictEqual(pathOf(a.authority).map(derOf), pathOf(b.authority).map(derOf))
   )
+}
+
+export function isSameDeliverer(a: Deliverer, b: Deliverer): boolean {
+  return a.vault === b.vault && isDeepStrictEqual(a.allowed, b.allowed)
+}
+
+/** Host of the vault behind an issuer that is ready. */
+export function vaultHostOf(state: ReadyState): string {
+  return state.mode === 'sign' ? state.signer.vaultHost : state.deliverer.vaultHost
 }
 
 function derOf(certificate: Certificate): Uint8Array {

@@ -10,20 +10,26 @@ import {
 } from '../api/conditions.ts'
 import type { Issuer } from '../api/issuer.ts'
 import { apiVersion, fieldManager, group, pluralByKind, version } from '../api/names.ts'
-import { objectAt } from '../json.ts'
+import { IssuerError } from '../error.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resourcePath } from '../kube/resource_path.ts'
 import type { Authority } from '../pki/authority.ts'
 import { expiryNotes, limitNotes } from '../pki/authority_notes.ts'
 import { nameText, serialText } from '../pki/names.ts'
+import {
+  type CertificateStatus,
+  certificatesStatus,
+  certificatesUsable,
+} from './certificates_status.ts'
 import type { IssuerState, Signer } from './issuer_state.ts'
 
 /** The status that an issuer is to show. Without `ca` where no CA was proven. */
 export interface IssuerStatus {
-  readonly mode: 'sign'
+  readonly mode?: 'sign' | 'deliver'
   /** Ready first. */
   readonly conditions: readonly [Condition, ...Condition[]]
   readonly ca?: CaStatus
+  readonly certificates?: readonly CertificateStatus[]
 }
 
 export interface CaStatus {
@@ -35,28 +41,33 @@ export interface CaStatus {
   readonly algorithm: string
 }
 
-/** The status to write for `state`, or `undefined` when the issuer shows it already. */
+/**
+ * The status to write for `state`, or `undefined` when the issuer shows it already.
+ *
+ * @param behind what `RotationController.behind` says
+ */
 export function statusToWrite(
   issuer: Issuer,
   state: Exclude<IssuerState, { kind: 'unknown' }>,
   now: number,
+  behind: readonly string[] = [],
 ): IssuerStatus | undefined {
   const shown = parseConditions(issuer.status)
   const observedGeneration = issuer.generation
   const ready = { type: 'Ready', observedGeneration, ...readyOf(state) }
-  const others = state.kind === 'ready' ? caConditions(state.signer.authority, now) : []
-  const drafts = others.map((other) => ({ ...other, observedGeneration }))
-  const ca = state.kind === 'ready' ? caStatus(state.signer) : undefined
+  const drafts = otherConditions(state, behind, now).map((one) => ({ ...one, observedGeneration }))
+  const details = detailsOf(issuer, state)
+  const { mode, ca, certificates } = issuer.status ?? {}
   const isShown = (draft: ConditionDraft) => sameCondition(findCondition(shown, draft.type), draft)
   if (
     shown.length === drafts.length + 1 &&
     [ready, ...drafts].every(isShown) &&
-    isDeepStrictEqual(ca, objectAt(issuer.status, 'ca'))
+    isDeepStrictEqual([mode, ca, certificates], [details.mode, details.ca, details.certificates])
   ) {
     return undefined
   }
   const write = (draft: ConditionDraft) => transition(findCondition(shown, draft.type), draft, now)
-  return { mode: 'sign', conditions: [write(ready), ...drafts.map(write)], ...(ca && { ca }) }
+  return { ...details, conditions: [write(ready), ...drafts.map(write)] }
 }
 
 /** Applies the whole of our status. What is left out of it is taken away. */
@@ -91,6 +102,28 @@ export async function writeIssuerStatus(
   )
 }
 
+function detailsOf(
+  { spec }: Issuer,
+  state: Exclude<IssuerState, { kind: 'unknown' }>,
+): Omit<IssuerStatus, 'conditions'> {
+  const mode = spec instanceof IssuerError ? {} : { mode: spec.mode.type }
+  if (state.kind !== 'ready') return mode
+  return state.mode === 'sign'
+    ? { ...mode, ca: caStatus(state.signer) }
+    : { ...mode, certificates: certificatesStatus(state.offers) }
+}
+
+function otherConditions(
+  state: Exclude<IssuerState, { kind: 'unknown' }>,
+  behind: readonly string[],
+  now: number,
+): readonly ConditionDraft[] {
+  if (state.kind !== 'ready') return []
+  return state.mode === 'sign'
+    ? caConditions(state.signer.authority, now)
+    : [certificatesUsable(state.offers, behind)]
+}
+
 /** What a CA that can issue should be watched for. */
 function caConditions(authority: Authority, now: number): readonly ConditionDraft[] {
   const ending = expiryNotes(authority, now)
@@ -114,6 +147,16 @@ function caConditions(authority: Authority, now: number): readonly ConditionDraf
 function readyOf(
   state: Exclude<IssuerState, { kind: 'unknown' }>,
 ): Pick<ConditionDraft, 'status' | 'reason' | 'message'> {
+  if (state.kind === 'ready' && state.mode === 'deliver') {
+    const { vaultHost } = state.deliverer
+    const usable = state.offers.filter(({ current }) => current !== undefined).length
+    const count = `${usable} of ${state.offers.length} certificates named`
+    return {
+      status: 'True',
+      reason: 'Verified',
+      message: `${vaultHost} can be read: ${count} in spec.certificates can be delivered`,
+    }
+  }
   if (state.kind === 'ready') {
     const { keyId, authority } = state.signer
     return {

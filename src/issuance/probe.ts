@@ -1,4 +1,10 @@
-import type { IdentitySpec, Issuer, IssuerSpec } from '../api/issuer.ts'
+import {
+  type IdentitySpec,
+  type Issuer,
+  type IssuerMode,
+  type IssuerSpec,
+  issuerKey,
+} from '../api/issuer.ts'
 import { type ErrorCode, IssuerError } from '../error.ts'
 import { checkAuthority } from '../pki/authority.ts'
 import { parseInformationUrls } from '../pki/information_urls.ts'
@@ -7,11 +13,13 @@ import { parsePolicy } from '../pki/policy.ts'
 import type { Parsed, Rule } from '../pki/refusal.ts'
 import { digest, signatureAlgorithm, verifyRaw } from '../pki/signature_algorithms.ts'
 import type { Random } from '../random.ts'
+import type { CertificateDirectory } from '../vault/certificate_directory.ts'
 import { parseVaultUrl, type VaultLocation } from '../vault/cloud.ts'
 import { type Identity, type WorkloadEnvironment, workloadIdentity } from '../vault/identity.ts'
 import type { Vault } from '../vault/vault.ts'
 import { loadCaMaterial } from './ca_material.ts'
-import type { Signer } from './issuer_state.ts'
+import type { Deliverer, ReadyState, Signer } from './issuer_state.ts'
+import { probeDeliverer } from './probe_deliverer.ts'
 import type { References } from './references.ts'
 
 export interface ProbeDeps {
@@ -22,14 +30,14 @@ export interface ProbeDeps {
   readonly references: (issuer: Issuer) => References
   /** A client for the vault; the same one as before while location, identity and limit are. */
   readonly vault: (location: VaultLocation, identity: Identity, inFlight: number) => Vault
+  /** What Key Vault holds, for issuers that deliver. */
+  readonly directory: CertificateDirectory
   readonly random: Random
   readonly now: () => number
 }
 
 /**
- * Proves that an issuer can sign: a token is had, the CA certificate is fit and chains to a root, and
- * a test signature by the key verifies with the certificate's public key. That last step is what
- * ties key and certificate; it needs no right to read the key.
+ * Proves that an issuer can answer requests: by a test signature, or by reading what it delivers.
  *
  * @throws IssuerError that says what to do
  */
@@ -38,18 +46,47 @@ export async function probeIssuer(
   spec: IssuerSpec,
   deps: ProbeDeps,
   signal: AbortSignal,
+): Promise<ReadyState> {
+  const { mode } = spec
+  if (mode.type === 'sign') {
+    return {
+      kind: 'ready',
+      mode: 'sign',
+      signer: await probeSigner(issuer, spec, mode, deps, signal),
+    }
+  }
+  const { vault, location } = await connect(issuer, spec, deps, signal)
+  const deliverer: Deliverer = {
+    issuer: issuerKey(issuer),
+    vault,
+    vaultHost: location.host,
+    allowed: mode.certificates,
+    namespace: issuer.kind === 'Issuer' ? issuer.namespace : undefined,
+  }
+  const offers = await probeDeliverer(deliverer, deps.directory, signal)
+  return { kind: 'ready', mode: 'deliver', deliverer, offers }
+}
+
+/**
+ * Proves that an issuer can sign: a token is had, the CA certificate is fit and chains to a root, and
+ * a test signature by the key verifies with the certificate's public key. That last step is what
+ * ties key and certificate; it needs no right to read the key.
+ */
+async function probeSigner(
+  issuer: Issuer,
+  spec: IssuerSpec,
+  { ca, policy: policyText }: Extract<IssuerMode, { type: 'sign' }>,
+  deps: ProbeDeps,
+  signal: AbortSignal,
 ): Promise<Signer> {
-  const policy = valid(parsePolicy(spec.policy))
-  const urls = valid(parseInformationUrls(spec.ca))
-  const references = deps.references(issuer)
-  const location = parseVaultUrl(spec.vaultUrl, deps.allowedSuffixes)
-  const identity = await resolveIdentity(issuer, spec.identity, references, deps, signal)
-  const vault = deps.vault(location, identity, spec.inFlight)
-  const { certificate, pool, key } = await loadCaMaterial(spec.ca, vault, references, signal)
+  const policy = valid(parsePolicy(policyText))
+  const urls = valid(parseInformationUrls(ca))
+  const { vault, location, references } = await connect(issuer, spec, deps, signal)
+  const { certificate, pool, key } = await loadCaMaterial(ca, vault, references, signal)
   const algorithm =
-    spec.ca.signatureAlgorithm === undefined
+    ca.signatureAlgorithm === undefined
       ? undefined
-      : signatureAlgorithm(spec.ca.signatureAlgorithm)?.name
+      : signatureAlgorithm(ca.signatureAlgorithm)?.name
   const authority = checkAuthority({
     certificate,
     pool,
@@ -71,6 +108,18 @@ export async function probeIssuer(
   }
   await testSignature(signer, deps.random, signal)
   return signer
+}
+
+async function connect(
+  issuer: Issuer,
+  spec: IssuerSpec,
+  deps: ProbeDeps,
+  signal: AbortSignal,
+): Promise<{ vault: Vault; location: VaultLocation; references: References }> {
+  const references = deps.references(issuer)
+  const location = parseVaultUrl(spec.vaultUrl, deps.allowedSuffixes)
+  const identity = await resolveIdentity(issuer, spec.identity, references, deps, signal)
+  return { vault: deps.vault(location, identity, spec.inFlight), location, references }
 }
 
 function valid<T>(parsed: Parsed<T>): T {

@@ -12,10 +12,12 @@ import type { IssuedCertificate } from '../pki/seal.ts'
 import { serialLength } from '../pki/template.ts'
 import type { Random } from '../random.ts'
 import { type Claim, claimOf } from './claim.ts'
-import { decide, type Outcome } from './decide.ts'
-import type { IssuerState, Signer } from './issuer_state.ts'
-import { readNamespaceLabels } from './namespace_labels.ts'
+import type { Courier } from './courier.ts'
+import { decide } from './decide.ts'
+import { type IssuerState, type Signer, vaultHostOf } from './issuer_state.ts'
 import type { Notices } from './notices.ts'
+import type { Outcome } from './outcome.ts'
+import { readFacts } from './request_facts.ts'
 import { type Answer, certificateRequestPath, writeAnswer } from './request_status.ts'
 import { signDecision } from './sign.ts'
 
@@ -25,6 +27,7 @@ export interface RequestControllerOptions {
   readonly random: Random
   readonly log: Log
   readonly notices: Notices
+  readonly courier: Courier
   /** Requests of one vault worked on at once; those waiting for its answer count. */
   readonly concurrency: number
   /** Throws `LeaseLost` when another replica may be at work. */
@@ -62,6 +65,10 @@ export class RequestController {
   /** Signatures by request UID, so that a failed write is repeated and a signature is not. */
   readonly #kept = new Map<string, Kept>()
   readonly #troubleSince = new Map<string, number>()
+  /** UIDs of requests whose delivery was written and accepted; the watch has not shown it yet. */
+  readonly #delivered = new Set<string>()
+  /** By UID of a request that waits: the Key Vault certificate that it waits for. */
+  readonly #waitsFor = new Map<string, string>()
 
   constructor(options: RequestControllerOptions) {
     this.#options = options
@@ -109,13 +116,25 @@ export class RequestController {
     this.#forget(uid)
   }
 
-  /** Looks at the open requests of an issuer again. */
-  wake(issuer: string): void {
-    for (const uid of this.#waiting.get(issuer) ?? []) this.#queue.add(uid)
+  /** Looks at the open requests of an issuer again; not at those that wait for another `name`. */
+  wake(issuer: string, name?: string): void {
+    for (const uid of this.#waiting.get(issuer) ?? []) {
+      if (name === undefined || (this.#waitsFor.get(uid) ?? name) === name) this.#queue.add(uid)
+    }
+  }
+
+  /** Looks at the open requests of a Certificate again. */
+  wakeCertificate(certificateUid: string): void {
+    for (const { uid, certificate } of this.#requests.values()) {
+      if (certificate?.uid === certificateUid) this.#queue.add(uid)
+    }
   }
 
   #forget(uid: string): void {
     this.#requests.delete(uid)
+    this.#delivered.delete(uid)
+    this.#waitsFor.delete(uid)
+    this.#options.courier.forgetRequest(uid)
     this.#kept.delete(uid)
     this.#troubleSince.delete(uid)
     this.#options.notices.forget(uid)
@@ -125,7 +144,7 @@ export class RequestController {
     const request = this.#requests.get(uid)
     const claim = request && claimOf(request)
     const state = claim && this.#options.issuerState(claim.issuer)
-    return state?.kind === 'ready' ? state.signer.vaultHost : ''
+    return state?.kind === 'ready' ? vaultHostOf(state) : ''
   }
 
   async #work(uid: string, signal: AbortSignal): Promise<WorkResult> {
@@ -148,29 +167,21 @@ export class RequestController {
   }
 
   async #answer(request: CertificateRequest, claim: Claim, signal: AbortSignal) {
-    if (this.#kept.get(request.uid)?.published) return done
+    if (this.#kept.get(request.uid)?.published || this.#delivered.has(request.uid)) return done
     const { clock, random, issuerState, answersUngrouped } = this.#options
     const issuer = issuerState(claim.issuer)
+    const answers = answersUngrouped(claim.issuer)
+    const isOurs = claim.form === 'grouped' || answers
     const outcome = decide({
       request,
       claim,
       issuer,
-      answersUngrouped: answersUngrouped(claim.issuer),
-      namespaceLabels: await this.#labelsFor(request, issuer, signal),
+      answersUngrouped: answers,
+      ...(await readFacts(request, isOurs ? issuer : undefined, this.#options, signal)),
       now: clock.now(),
       serialBytes: random.bytes(serialLength),
     })
     return await this.#carryOut(outcome, request, claim, signal)
-  }
-
-  /** Read live, where the policy needs them: a label given a moment ago counts. */
-  async #labelsFor(
-    { namespace }: CertificateRequest,
-    issuer: IssuerState | undefined,
-    signal: AbortSignal,
-  ): Promise<Readonly<Record<string, string>>> {
-    if (issuer?.kind !== 'ready' || !issuer.signer.policy.needsLabels) return {}
-    return await readNamespaceLabels(this.#options.kube, namespace, signal)
   }
 
   async #carryOut(
@@ -179,11 +190,13 @@ export class RequestController {
     claim: Claim,
     signal: AbortSignal,
   ): Promise<WorkResult> {
-    const { notices } = this.#options
+    const { notices, courier } = this.#options
+    this.#waitsFor.delete(request.uid)
     switch (outcome.kind) {
       case 'ignore':
         return done
       case 'wait':
+        if (outcome.about) this.#waitsFor.set(request.uid, outcome.about.toLowerCase())
         await this.#pending(request, claim, outcome, signal)
         return done
       case 'deny':
@@ -196,6 +209,14 @@ export class RequestController {
       case 'sign':
         await this.#issue(request, claim, outcome, signal)
         return done
+      case 'lookUp':
+        await courier.lookUp(request, outcome, signal)
+        return { kind: 'after', ms: 0 }
+      case 'swapKey':
+        return await courier.swapKey(request, outcome, () => this.#isReady(claim), signal)
+      case 'deliver':
+        await this.#deliver(request, claim, outcome, signal)
+        return done
       default:
         return unreachable(outcome)
     }
@@ -207,7 +228,7 @@ export class RequestController {
     { decision, signer }: Extract<Outcome, { kind: 'sign' }>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { assertLeader, issuerState, log } = this.#options
+    const { assertLeader, log } = this.#options
     let kept = this.#kept.get(request.uid)
     // A signature by an issuer that has changed since is of another decision.
     if (kept?.signer !== signer) {
@@ -217,10 +238,33 @@ export class RequestController {
       this.#kept.set(request.uid, kept)
     }
     // Suspended while Key Vault signed: an incident stops what is on its way, too.
-    if (issuerState(claim.issuer)?.kind !== 'ready') return
+    if (!this.#isReady(claim)) return
     const message = `signed by ${signer.keyId} with ${signer.authority.algorithm.name}`
     await this.#write(request, { reason: 'Issued', message, certificate: kept.certificate }, signal)
     kept.published = true
+  }
+
+  async #deliver(
+    request: CertificateRequest,
+    claim: Claim,
+    delivery: Extract<Outcome, { kind: 'deliver' }>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { courier, notices } = this.#options
+    const { deliverer, name, version } = delivery
+    const certificate = await courier.certificateFor(delivery, signal)
+    const notes = [...delivery.notes, ...certificate.missing]
+    if (!this.#isReady(claim)) return
+    const origin = `version ${version.version} of certificate "${name}" in ${deliverer.vaultHost}`
+    const message = [`delivered ${origin}`, ...notes].join('; ')
+    await this.#write(request, { reason: 'Issued', message, certificate }, signal)
+    this.#delivered.add(request.uid)
+    courier.delivered(request)
+    for (const note of notes) notices.waiting(request, 'NotHonoured', note)
+  }
+
+  #isReady({ issuer }: Claim): boolean {
+    return this.#options.issuerState(issuer)?.kind === 'ready'
   }
 
   /** Shows a wait, where it may be shown, when it says something new. */

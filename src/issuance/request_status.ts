@@ -9,10 +9,15 @@ import {
 import type { KubeClient } from '../kube/client.ts'
 import { resourcePath } from '../kube/resource_path.ts'
 import type { IssuedCertificate } from '../pki/seal.ts'
+import type { DeliveredCertificate } from './courier.ts'
 
 /** The answer to a request, as its status is to say it. */
 export type Answer =
-  | { readonly reason: 'Issued'; readonly message: string; readonly certificate: IssuedCertificate }
+  | {
+      readonly reason: 'Issued'
+      readonly message: string
+      readonly certificate: IssuedCertificate | DeliveredCertificate
+    }
   | { readonly reason: 'Pending' | 'Failed' | 'Denied'; readonly message: string }
 
 /** Reasons that cert-manager reads only together with a `failureTime`. */
@@ -62,7 +67,7 @@ export async function writeAnswer(
           conditions: [ready],
           ...(answer.reason === 'Issued' && {
             certificate: base64(answer.certificate.chainPem),
-            ca: base64(answer.certificate.caPem),
+            ...(answer.certificate.caPem !== '' && { ca: base64(answer.certificate.caPem) }),
           }),
           ...(needsFailureTime.has(answer.reason) && { failureTime: kubeTime(now) }),
         },

@@ -116,7 +116,18 @@ function caLimits({ maxPathLen, nameConstraints }: CaPolicyText): CaLimits {
   return refuse('policy-malformed', `policy.isCA.nameConstraints: ${imposed.refusal.message}`)
 }
 
-function selectsByLabel(selector: NamespaceSelector | undefined): boolean {
+export function selectsNamespace(
+  selector: NamespaceSelector,
+  namespace: string,
+  labels: Readonly<Record<string, string>>,
+): boolean {
+  if (selector.all) return true
+  const wanted = Object.entries(selector.matchLabels)
+  const byLabel = wanted.length > 0 && wanted.every(([key, value]) => labels[key] === value)
+  return byLabel || selector.names.includes(namespace)
+}
+
+export function selectsByLabel(selector: NamespaceSelector | undefined): boolean {
   return selector !== undefined && !selector.all && Object.keys(selector.matchLabels).length > 0
 }
 

@@ -3,7 +3,7 @@ import { readDer } from './der.ts'
 import { type GeneralName, generalNameText } from './general_names.ts'
 import { readName } from './names.ts'
 import { oid } from './oids.ts'
-import type { NamespaceSelector, Policy } from './policy.ts'
+import { type NamespaceSelector, type Policy, selectsNamespace } from './policy.ts'
 import { type Parsed, parsed, type Rule, refuse } from './refusal.ts'
 import { describeKey, type SubjectKey } from './subject_key.ts'
 
@@ -42,11 +42,7 @@ function checkNamespace(
   field: string,
   what: string,
 ): void {
-  if (selector === undefined || selector.all) return
-  const labels = Object.entries(selector.matchLabels)
-  const byLabel =
-    labels.length > 0 && labels.every(([key, value]) => namespaceLabels[key] === value)
-  if (byLabel || selector.names.includes(namespace)) return
+  if (selector === undefined || selectsNamespace(selector, namespace, namespaceLabels)) return
   refuse(
     'policy-namespace',
     `namespace ${JSON.stringify(namespace)} may not use this issuer${what} (${field}); ask the operator of the issuer to add it`,

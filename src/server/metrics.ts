@@ -7,6 +7,9 @@ export class Metrics {
   readonly #vaultSeconds: Histogram<'host' | 'operation' | 'outcome'>
   readonly #kubeSeconds: Histogram<'verb' | 'resource' | 'status'>
   readonly #issuerReady: Gauge<'issuer'>
+  readonly #behind: Gauge<'issuer'>
+  readonly #rotations: Counter
+  readonly #swaps: Counter
 
   constructor(gauges: { readonly openRequests: () => number; readonly leading: () => boolean }) {
     const registers = [this.registry]
@@ -35,6 +38,22 @@ export class Metrics {
       name: 'akv_issuer_issuer_ready',
       help: '1 when the issuer was proven able to sign, 0 when not.',
       labelNames: ['issuer'],
+      registers,
+    })
+    this.#behind = new Gauge({
+      name: 'akv_issuer_certificates_behind',
+      help: 'Certificates that the newest version in Key Vault does not fit, by issuer.',
+      labelNames: ['issuer'],
+      registers,
+    })
+    this.#rotations = new Counter({
+      name: 'akv_issuer_rotations_total',
+      help: 'Issuances asked for because Key Vault has a new version.',
+      registers,
+    })
+    this.#swaps = new Counter({
+      name: 'akv_issuer_key_swaps_total',
+      help: 'Keys from Key Vault put where cert-manager takes the key of the next certificate.',
       registers,
     })
     const openRequests = new Gauge({
@@ -85,5 +104,19 @@ export class Metrics {
   issuerReady(issuer: string, ready: boolean | undefined): void {
     if (ready === undefined) this.#issuerReady.remove({ issuer })
     else this.#issuerReady.set({ issuer }, ready ? 1 : 0)
+  }
+
+  /** 0 once the issuer is gone, too. */
+  certificatesBehind(issuer: string, count: number): void {
+    if (count === 0) this.#behind.remove({ issuer })
+    else this.#behind.set({ issuer }, count)
+  }
+
+  rotated(): void {
+    this.#rotations.inc()
+  }
+
+  keySwapped(): void {
+    this.#swaps.inc()
   }
 }

@@ -1,5 +1,5 @@
 import { isRestError } from '@azure/core-rest-pipeline'
-import { CertificateClient } from '@azure/keyvault-certificates'
+import { CertificateClient, type CertificateProperties } from '@azure/keyvault-certificates'
 import { SecretClient } from '@azure/keyvault-secrets'
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../clock.ts'
@@ -17,7 +17,15 @@ import {
 import { Gate } from './gate.ts'
 import { postSign } from './sign.ts'
 import type { TokenSource } from './token_source.ts'
-import type { ObjectVersion, SignRequest, Vault, VaultCertificate, VaultSecret } from './vault.ts'
+import type {
+  CertificateVersion,
+  CertificateVersionInfo,
+  ObjectVersion,
+  SignRequest,
+  Vault,
+  VaultCertificate,
+  VaultSecret,
+} from './vault.ts'
 
 export interface KeyVaultOptions {
   readonly location: VaultLocation
@@ -35,7 +43,7 @@ export interface KeyVaultOptions {
 
 export interface VaultCall {
   readonly host: string
-  readonly operation: 'sign' | 'certificate' | 'secret'
+  readonly operation: 'sign' | 'certificate' | 'versions' | 'secret'
   /** `ok` or the error's code. */
   readonly outcome: string
   readonly ms: number
@@ -85,15 +93,16 @@ export class KeyVault implements Vault {
     )
   }
 
+  async authenticate(signal: AbortSignal): Promise<void> {
+    await this.#options.tokens.token(signal)
+  }
+
   certificate(ref: ObjectVersion, signal: AbortSignal): Promise<VaultCertificate> {
-    const action: VaultAction = {
-      what: `read certificate "${ref.name}"`,
-      vaultUrl: this.#options.location.url,
-      clientId: this.#options.tokens.clientId,
-      right: readCertificate,
-      object: `certificate "${ref.name}" with version ${ref.version}`,
-      ifRefused: 'check name and version in spec.ca',
-    }
+    const action = this.#reading(
+      ref.name,
+      ` with version ${ref.version}`,
+      'check name and version in spec.ca',
+    )
     return this.#measured('certificate', signal, async (abortSignal) => {
       const answer = await this.#sdk(action, abortSignal, () =>
         this.#certificates.getCertificateVersion(ref.name, ref.version, { abortSignal }),
@@ -106,6 +115,32 @@ export class KeyVault implements Vault {
       }
       return { der: new Uint8Array(answer.cer), key: ref }
     })
+  }
+
+  latestCertificate(name: string, signal: AbortSignal): Promise<CertificateVersion> {
+    const action = this.#reading(name)
+    return this.#gate.through(signal, () =>
+      this.#measured('certificate', signal, async (abortSignal) => {
+        const { cer, properties } = await this.#sdk(action, abortSignal, () =>
+          this.#certificates.getCertificate(name, { abortSignal }),
+        )
+        return { ...infoOf(properties), der: cer === undefined ? undefined : new Uint8Array(cer) }
+      }),
+    )
+  }
+
+  certificateVersions(
+    name: string,
+    signal: AbortSignal,
+  ): Promise<readonly CertificateVersionInfo[]> {
+    return this.#measured('versions', signal, (abortSignal) =>
+      this.#sdk(this.#reading(name), abortSignal, async () => {
+        const versions: CertificateVersionInfo[] = []
+        const pages = this.#certificates.listPropertiesOfCertificateVersions(name, { abortSignal })
+        for await (const properties of pages) versions.push(infoOf(properties))
+        return versions
+      }),
+    )
   }
 
   secret(ref: ObjectVersion, signal: AbortSignal): Promise<VaultSecret> {
@@ -128,6 +163,21 @@ export class KeyVault implements Vault {
         managed: answer.properties.managed ?? false,
       }
     })
+  }
+
+  #reading(
+    name: string,
+    version = '',
+    ifRefused = 'check the name in spec.certificates',
+  ): VaultAction {
+    return {
+      what: `read certificate "${name}"`,
+      vaultUrl: this.#options.location.url,
+      clientId: this.#options.tokens.clientId,
+      right: readCertificate,
+      object: `certificate "${name}"${version}`,
+      ifRefused,
+    }
   }
 
   async #measured<T>(
@@ -162,6 +212,17 @@ export class KeyVault implements Vault {
         ? vaultUnreachable(action, error)
         : vaultFailure(action, answer, error)
     }
+  }
+}
+
+function infoOf(properties: CertificateProperties): CertificateVersionInfo {
+  const { version, enabled, notBefore, expiresOn, createdOn } = properties
+  return {
+    version: version ?? '',
+    enabled: enabled ?? false,
+    notBefore: notBefore?.getTime(),
+    notAfter: expiresOn?.getTime(),
+    created: createdOn?.getTime() ?? 0,
   }
 }
 

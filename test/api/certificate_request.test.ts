@@ -11,6 +11,11 @@ const stored = {
     name: 'myapp-cert-1',
     resourceVersion: '7',
     managedFields: [{ manager: 'x' }],
+    annotations: {
+      'cert-manager.io/certificate-revision': '1',
+      'cert-manager.io/private-key-secret-name': 'myapp-cert-x7f2k',
+      'keyvault.akv-issuer.io/certificate': 'myapp',
+    },
     ownerReferences: [
       { apiVersion: 'v1', kind: 'Pod', name: 'p', uid: 'p' },
       {
@@ -54,6 +59,7 @@ test('a stored request is read, and only what decisions rest on is kept', () => 
     usages: ['digital signature'],
     durationMs: 90 * 86_400_000,
     certificate: { name: 'myapp-cert', uid: 'c' },
+    claims: { nextKeySecret: 'myapp-cert-x7f2k', revision: '1', chosen: 'myapp' },
     approved: {
       type: 'Approved',
       status: 'True',

@@ -10,7 +10,8 @@ const replaced: readonly (readonly [string, string])[] = [
   ['scope: Cluster', 'scope: Namespaced'],
   ['akvci', 'akvi'],
   ['for the whole cluster', 'for its own namespace'],
-  ['required: [vaultUrl, ca]', 'required: [vaultUrl, identity, ca]'],
+  ['required: [vaultUrl]', 'required: [vaultUrl, identity]'],
+  ['required: [name, namespaces]', 'required: [name]'],
   ["in the controller's namespace", "in the Issuer's namespace"],
   [
     `                    Who the issuer is to Entra. Set exactly one member. Default: the
@@ -29,6 +30,7 @@ const left: readonly (readonly [number, string])[] = [
   // An Issuer serves its own namespace alone.
   [20, 'namespaces:\n'],
   [24, 'namespaces:\n'],
+  [22, 'namespaces:\n'],
   [22, 'x-kubernetes-validations:\n                        - rule: "!has(self.allowed)'],
   // cert-manager's ingress-shim names ClusterIssuers.
   [16, 'answerUngrouped:\n'],

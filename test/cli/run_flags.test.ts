@@ -13,6 +13,8 @@ test('without flags the defaults hold', () => {
       vaultHostSuffixes: [...cloudBySuffix.keys()],
       issuerAmbientIdentity: false,
       probeIntervalMs: 300_000,
+      certificatePollIntervalMs: 300_000,
+      rotationWindowMs: 2_000,
       concurrency: 64,
       leaderElect: true,
       listen: { host: '0.0.0.0', port: 9402 },

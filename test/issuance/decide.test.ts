@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readPolicy } from '../../src/api/policy.ts'
 import { claimOf } from '../../src/issuance/claim.ts'
-import { decide, type Outcome, type Snapshot } from '../../src/issuance/decide.ts'
+import { decide, type Snapshot } from '../../src/issuance/decide.ts'
 import type { IssuerState, Signer } from '../../src/issuance/issuer_state.ts'
+import type { Outcome } from '../../src/issuance/outcome.ts'
 import { noInformationUrls } from '../../src/pki/information_urls.ts'
 import { parsePolicy } from '../../src/pki/policy.ts'
 import { day, makeAuthority, makeCa, now } from '../pki/make_ca.ts'
 import { accepted } from '../pki/outcomes.ts'
+import { makeNoVault } from '../vault/no_vault.ts'
 import { makeCondition, makeRequest } from './make_request.ts'
 
 const ca = makeCa()
@@ -15,16 +17,12 @@ const signer: Signer = {
   authority: makeAuthority(ca),
   policy: accepted(parsePolicy(readPolicy(undefined))),
   urls: noInformationUrls,
-  vault: {
-    sign: () => Promise.reject(new Error('deciding calls no vault')),
-    certificate: () => Promise.reject(new Error('deciding calls no vault')),
-    secret: () => Promise.reject(new Error('deciding calls no vault')),
-  },
+  vault: makeNoVault(),
   vaultHost: 'contoso.vault.azure.net',
   key: { name: 'ca', version: '0123456789abcdef0123456789abcdef' },
   keyId: 'https://contoso.vault.azure.net/keys/ca/0123456789abcdef0123456789abcdef',
 }
-const ready: IssuerState = { kind: 'ready', signer }
+const ready: IssuerState = { kind: 'ready', mode: 'sign', signer }
 const ungrouped = { group: '', kind: 'ClusterIssuer', name: 'akv-issuer' }
 
 interface Given {
@@ -45,6 +43,7 @@ function outcomeOf(given: Given): Outcome {
     issuer: 'issuer' in given ? given.issuer : ready,
     answersUngrouped: given.answersUngrouped ?? false,
     namespaceLabels: given.labels ?? {},
+    delivery: undefined,
     now: given.now ?? now,
     serialBytes: new Uint8Array(16).fill(0x11),
   }
@@ -158,7 +157,7 @@ test('what only another request can mend fails, and says how to go on', () => {
 test('a CA about to expire makes requests wait: they are right, and the CA is not', () => {
   const old = makeCa({ notAfter: now + 60_000 })
   const outcome = outcomeOf({
-    issuer: { kind: 'ready', signer: { ...signer, authority: makeAuthority(old) } },
+    issuer: { kind: 'ready', mode: 'sign', signer: { ...signer, authority: makeAuthority(old) } },
   })
   assert(outcome.kind === 'wait', JSON.stringify(outcome))
   assert.equal(outcome.code, 'IssuerNotReady')

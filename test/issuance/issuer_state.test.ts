@@ -4,13 +4,11 @@ import { readPolicy } from '../../src/api/policy.ts'
 import { isSameSigner, type Signer } from '../../src/issuance/issuer_state.ts'
 import { parseInformationUrls } from '../../src/pki/information_urls.ts'
 import { parsePolicy } from '../../src/pki/policy.ts'
-import type { Vault } from '../../src/vault/vault.ts'
 import { type Ca, makeAuthority, makeCa } from '../pki/make_ca.ts'
 import { accepted } from '../pki/outcomes.ts'
+import { makeNoVault } from '../vault/no_vault.ts'
 
-const never = () => Promise.reject(new Error('comparing calls no vault'))
-const makeVault = (): Vault => ({ sign: never, certificate: never, secret: never })
-const vault = makeVault()
+const vault = makeNoVault()
 const root = makeCa({ name: 'Root' })
 const intermediate = makeCa({ name: 'Intermediate', issuer: root })
 
@@ -36,7 +34,7 @@ test('another key, vault, chain, algorithm, policy or URL is one', () => {
   const renewed = makeCa({ name: 'Intermediate', issuer: root, key: intermediate.key })
   const others: Record<string, Signer> = {
     key: proven(intermediate, { keyId: 'https://contoso.vault.azure.net/keys/other/1' }),
-    vault: proven(intermediate, { vault: makeVault() }),
+    vault: proven(intermediate, { vault: makeNoVault() }),
     'CA certificate': proven(renewed),
     policy: proven(intermediate, { policy: accepted(parsePolicy(readPolicy(undefined))) }),
     URL: proven(intermediate, { urls: accepted(parseInformationUrls({})) }),

@@ -8,20 +8,21 @@ import { noInformationUrls } from '../../src/pki/information_urls.ts'
 import { parsePolicy } from '../../src/pki/policy.ts'
 import { day, makeAuthority, makeCa, now } from '../pki/make_ca.ts'
 import { accepted } from '../pki/outcomes.ts'
+import { makeNoVault } from '../vault/no_vault.ts'
 
 const version = '0123456789abcdef0123456789abcdef'
 const keyId = `https://contoso.vault.azure.net/keys/ca/${version}`
-const never = () => Promise.reject(new Error('a status calls no vault'))
 const root = makeCa({ name: 'Root', notAfter: now + 400 * day })
 
 function readyWith(ca = root): Exclude<IssuerState, { kind: 'unknown' }> {
   return {
     kind: 'ready',
+    mode: 'sign',
     signer: {
       authority: makeAuthority(ca),
       policy: accepted(parsePolicy(readPolicy(undefined))),
       urls: noInformationUrls,
-      vault: { sign: never, certificate: never, secret: never },
+      vault: makeNoVault(),
       vaultHost: 'contoso.vault.azure.net',
       key: { name: 'ca', version },
       keyId,

@@ -15,6 +15,7 @@ export function makeRequest(parts: Partial<CertificateRequest> = {}): Certificat
     usages: ['digital signature', 'key encipherment'],
     durationMs: undefined,
     certificate: { name: 'myapp-cert', uid: '66666666-7777-8888-9999-000000000000' },
+    claims: { nextKeySecret: 'myapp-cert-x7f2k', revision: '1', chosen: undefined },
     approved: makeCondition('Approved', 'cert-manager.io'),
     denied: undefined,
     invalid: undefined,

@@ -1,0 +1,35 @@
+import { type JsonObject, objectAt, objectsAt, textAt } from '../json.ts'
+import type { NamespaceSelector } from '../pki/policy.ts'
+import { readSelector } from './policy.ts'
+
+/** One entry of `spec.certificates`: what may be delivered, and to whom. */
+export interface DeliverableEntry {
+  /** A Key Vault certificate; or, with `*` at the end, the beginning of the names of many. */
+  readonly name: string
+  /** Absent on an Issuer's entries: its own namespace is meant. */
+  readonly namespaces: NamespaceSelector | undefined
+}
+
+export function readDeliverables(spec: JsonObject | undefined): readonly DeliverableEntry[] {
+  return objectsAt(spec, 'certificates').flatMap((entry) => {
+    const name = textAt(entry, 'name')
+    const namespaces = readSelector(objectAt(entry, 'namespaces'))
+    return name === undefined ? [] : [{ name, namespaces }]
+  })
+}
+
+export function isPattern({ name }: DeliverableEntry): boolean {
+  return name.endsWith('*')
+}
+
+/** The entries that name one certificate each. */
+export function literalNames(entries: readonly DeliverableEntry[]): readonly string[] {
+  return entries.flatMap((entry) => (isPattern(entry) ? [] : [entry.name]))
+}
+
+/** Names of Key Vault objects compare without case. */
+export function allows(entry: DeliverableEntry, certificateName: string): boolean {
+  const name = certificateName.toLowerCase()
+  const allowed = entry.name.toLowerCase()
+  return isPattern(entry) ? name.startsWith(allowed.slice(0, -1)) : name === allowed
+}

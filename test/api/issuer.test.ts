@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { allows } from '../../src/api/delivery.ts'
+import { parseIssuer } from '../../src/api/issuer.ts'
+import { IssuerError } from '../../src/error.ts'
+
+const vaultUrl = 'https://contoso.vault.azure.net'
+const ca = { certificate: { keyVaultCertificate: { name: 'ca', version: '0'.repeat(32) } } }
+
+function specOf(spec: object) {
+  const metadata = { uid: 'u', name: 'x', resourceVersion: '1', generation: 1 }
+  const issuer = parseIssuer('ClusterIssuer', { metadata, spec })
+  assert(issuer !== undefined)
+  return issuer.spec
+}
+
+test('an issuer that delivers has its list and no CA', () => {
+  const namespaces = { names: ['apps'], matchLabels: { team: 'a' } }
+  const spec = specOf({
+    vaultUrl,
+    certificates: [
+      { name: 'myapp', namespaces },
+      { name: 'web-*', namespaces: { all: true } },
+    ],
+  })
+  assert(!(spec instanceof IssuerError))
+  assert.deepEqual(spec.mode, {
+    type: 'deliver',
+    certificates: [
+      { name: 'myapp', namespaces },
+      { name: 'web-*', namespaces: { all: true } },
+    ],
+  })
+})
+
+test('an issuer with both, or neither, of CA and certificates is refused', () => {
+  const certificates = [{ name: 'myapp', namespaces: { all: true } }]
+  for (const spec of [{ vaultUrl }, { vaultUrl, ca, certificates }]) {
+    const refusal = specOf(spec)
+    assert(refusal instanceof IssuerError)
+    assert.match(refusal.message, /exactly one of spec\.ca and spec\.certificates/)
+  }
+  assert.ok(!(specOf({ vaultUrl, ca }) instanceof IssuerError))
+})
+
+test('an entry allows its name in any case; with * all that begins with it', () => {
+  const namespaces = undefined
+  assert.equal(allows({ name: 'myapp', namespaces }, 'MyApp'), true)
+  assert.equal(allows({ name: 'myapp', namespaces }, 'myapp2'), false)
+  assert.equal(allows({ name: 'web-*', namespaces }, 'web-shop'), true)
+  assert.equal(allows({ name: 'web-*', namespaces }, 'webshop'), false)
+  assert.equal(allows({ name: '*', namespaces }, 'anything'), true)
+})
