@@ -39,6 +39,18 @@ export function textsAt(from: JsonObject | undefined, key: string): readonly str
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
 }
 
+/** The members that are strings, as of labels. */
+export function textMapAt(
+  from: JsonObject | undefined,
+  key: string,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(objectAt(from, key) ?? {}).flatMap(([name, value]) =>
+      typeof value === 'string' ? [[name, value] as const] : [],
+    ),
+  )
+}
+
 function own(from: JsonObject | undefined, key: string): unknown {
   return from !== undefined && Object.hasOwn(from, key) ? from[key] : undefined
 }

@@ -1,4 +1,12 @@
-import { booleanAt, type JsonObject, numberAt, objectAt, textAt, textsAt } from '../json.ts'
+import {
+  booleanAt,
+  type JsonObject,
+  numberAt,
+  objectAt,
+  textAt,
+  textMapAt,
+  textsAt,
+} from '../json.ts'
 import type { NameConstraintsText } from '../pki/imposed_constraints.ts'
 import type { NamespaceSelector, PolicyText } from '../pki/policy.ts'
 import { parseGoDuration } from './duration.ts'
@@ -55,13 +63,7 @@ function readConstraints(from: JsonObject | undefined): NameConstraintsText | un
 export function readSelector(selector: JsonObject | undefined): NamespaceSelector | undefined {
   if (selector === undefined) return undefined
   if (booleanAt(selector, 'all')) return { all: true }
-  const labels = objectAt(selector, 'matchLabels') ?? {}
-  const matchLabels = Object.fromEntries(
-    Object.entries(labels).flatMap(([key, value]) =>
-      typeof value === 'string' ? [[key, value] as const] : [],
-    ),
-  )
-  return { names: textsAt(selector, 'names'), matchLabels }
+  return { names: textsAt(selector, 'names'), matchLabels: textMapAt(selector, 'matchLabels') }
 }
 
 function list(from: JsonObject | undefined, key: string): readonly string[] | undefined {

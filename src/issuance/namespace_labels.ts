@@ -1,4 +1,4 @@
-import { isObject, objectAt } from '../json.ts'
+import { isObject, objectAt, textMapAt } from '../json.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resourcePath } from '../kube/resource_path.ts'
 
@@ -11,8 +11,5 @@ export async function readNamespaceLabels(
   const path = resourcePath({ group: '', version: 'v1', resource: 'namespaces', name })
   const namespace = await kube.request({ method: 'GET', path }, signal)
   const metadata = isObject(namespace) ? objectAt(namespace, 'metadata') : undefined
-  const labels = Object.entries(objectAt(metadata, 'labels') ?? {})
-  return Object.fromEntries(
-    labels.flatMap(([key, value]) => (typeof value === 'string' ? [[key, value] as const] : [])),
-  )
+  return textMapAt(metadata, 'labels')
 }

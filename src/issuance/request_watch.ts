@@ -6,8 +6,8 @@ import {
 import { certManagerGroup, group } from '../api/names.ts'
 import type { Clock } from '../clock.ts'
 import { IssuerError } from '../error.ts'
-import { isObject, objectAt, textAt } from '../json.ts'
 import type { KubeClient } from '../kube/client.ts'
+import { metaOf, type ObjectMeta } from '../kube/object_store.ts'
 import { Reflector, type ReflectorEvent } from '../kube/reflector.ts'
 import { resourcePath } from '../kube/resource_path.ts'
 import type { Log } from '../log.ts'
@@ -26,14 +26,8 @@ export interface RequestWatchOptions {
 /** The watches that follow one name without our group. */
 interface Following {
   readonly requests: Reflector<CertificateRequest> | undefined
-  readonly rivals: Reflector<Named>
+  readonly rivals: Reflector<ObjectMeta>
   readonly stop: AbortController
-}
-
-interface Named {
-  readonly uid: string
-  readonly name: string
-  readonly resourceVersion: string
 }
 
 const requestsPath = resourcePath({
@@ -118,11 +112,11 @@ export class RequestWatch {
           isUngrouped(request.issuerRef),
         )
       : undefined
-    const rivals = new Reflector<Named>({
+    const rivals = new Reflector<ObjectMeta>({
       client: kube,
       path: rivalsPath,
       fieldSelector: `metadata.name=${name}`,
-      parse: parseNamed,
+      parse: metaOf,
       clock,
       random,
       log,
@@ -175,13 +169,4 @@ export class RequestWatch {
       return false
     }
   }
-}
-
-function parseNamed(object: unknown): Named | undefined {
-  if (!isObject(object)) return undefined
-  const metadata = objectAt(object, 'metadata')
-  const uid = textAt(metadata, 'uid')
-  const name = textAt(metadata, 'name')
-  const resourceVersion = textAt(metadata, 'resourceVersion')
-  return uid && name && resourceVersion ? { uid, name, resourceVersion } : undefined
 }

@@ -60,7 +60,8 @@ function climb(
   return longest
 }
 
-function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
+/** By name and by signature; neither dates nor what the issuer may do are looked at. */
+export function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
   return (
     sameBytes(certificate.issuer, issuer.subject) &&
     verifySignature(certificate.signed, issuer.key) === 'valid'

@@ -1,12 +1,11 @@
 import { verify } from 'node:crypto'
 import { sameBytes } from './bytes.ts'
 import { type Certificate, readCertificate } from './certificate.ts'
-import { buildChain, type Chain } from './chain.ts'
+import { buildChain, type Chain, isIssuedBy } from './chain.ts'
 import { Fields, readOid } from './der_fields.ts'
 import { nameText } from './names.ts'
 import { oid } from './oids.ts'
 import { parsed, type Refusal } from './refusal.ts'
-import { verifySignature } from './signed.ts'
 import type { SubjectKey } from './subject_key.ts'
 
 /** The certificates of a secret, in its order; those that could not be read with the reason. */
@@ -69,13 +68,6 @@ function issuersOf(leaf: Certificate, pool: readonly Certificate[]): readonly Ce
     for (const candidate of pool) if (isIssuedBy(below, candidate)) reached.add(candidate)
   }
   return [...reached]
-}
-
-function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
-  return (
-    sameBytes(certificate.issuer, issuer.subject) &&
-    verifySignature(certificate.signed, issuer.key) === 'valid'
-  )
 }
 
 /**

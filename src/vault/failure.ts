@@ -161,7 +161,8 @@ function gist(message: string): string {
     .replace(/\.$/, '')
 }
 
-function firstLine(text: string): string {
+/** Short enough for a condition. */
+export function firstLine(text: string): string {
   const line = text.split(/\r?\n/, 1)[0] ?? ''
   return line.length > 300 ? `${line.slice(0, 300)}…` : line
 }

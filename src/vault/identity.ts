@@ -6,7 +6,7 @@ import {
 } from '@azure/identity'
 import { IssuerError } from '../error.ts'
 import type { Cloud } from './cloud.ts'
-import { systemCode } from './failure.ts'
+import { firstLine, systemCode } from './failure.ts'
 
 /** Who the issuer is to Entra, with everything resolved. */
 export type Identity =
@@ -152,8 +152,4 @@ export function identityFailure(identity: Identity, thrown: unknown): IssuerErro
       'tried again',
     { cause: thrown },
   )
-}
-
-function firstLine(text: string): string {
-  return (text.split(/\r?\n/, 1)[0] ?? '').slice(0, 300)
 }
