@@ -1,0 +1,214 @@
+import { type Issuer, issuerKey } from '../api/issuer.ts'
+import type { Clock } from '../clock.ts'
+import { CertificateWatch } from '../issuance/certificate_watch.ts'
+import { Courier, uidOfChooser } from '../issuance/courier.ts'
+import { IssuerController } from '../issuance/issuer_controller.ts'
+import { Notices } from '../issuance/notices.ts'
+import { References } from '../issuance/references.ts'
+import { RequestController } from '../issuance/request_controller.ts'
+import { RequestWatch } from '../issuance/request_watch.ts'
+import { RotationController } from '../issuance/rotation_controller.ts'
+import type { KubeClient } from '../kube/client.ts'
+import type { EventRecorder } from '../kube/events.ts'
+import type { Log } from '../log.ts'
+import type { Random } from '../random.ts'
+import type { Metrics } from '../server/metrics.ts'
+import {
+  CertificateDirectory,
+  type DirectoryEntry,
+  type VaultPlace,
+} from '../vault/certificate_directory.ts'
+import { workloadEnvironment } from '../vault/identity.ts'
+import type { VaultPool } from '../vault/vault_pool.ts'
+import type { RunFlags } from './run_flags.ts'
+
+export interface ControllerDeps {
+  readonly flags: RunFlags
+  /** Where the references of ClusterIssuers resolve. */
+  readonly clusterResources: string
+  readonly kube: KubeClient
+  readonly vaults: VaultPool
+  readonly events: EventRecorder
+  readonly metrics: Metrics
+  /** Throws once another replica may lead. */
+  readonly assertLeader: () => void
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** What the replica that leads does. */
+export interface Controllers {
+  /** Requests that are not answered yet. */
+  readonly open: number
+  /** Whether the requests and issuers of the cluster were seen. */
+  readonly synced: boolean
+  /** Until the signal; rejects when one of them cannot go on. */
+  run(signal: AbortSignal): Promise<void>
+}
+
+/** Puts the controllers together. They know one another only by what is wired here. */
+export function wireControllers(deps: ControllerDeps): Controllers {
+  const { flags, clusterResources, kube, vaults, events, metrics, assertLeader } = deps
+  const { clock, random, log } = deps
+  const directory = new CertificateDirectory({
+    clock,
+    random,
+    log,
+    pollIntervalMs: flags.certificatePollIntervalMs,
+    onChange: (place, entry, owners) => vaultChanged(place, entry, owners),
+  })
+  const issuers = new IssuerController({
+    kube,
+    clock,
+    random,
+    log,
+    events,
+    assertLeader,
+    probeIntervalMs: flags.probeIntervalMs,
+    behind: (key) => rotations.behind(key),
+    probe: {
+      directory,
+      allowedSuffixes: flags.vaultHostSuffixes,
+      workload: workloadEnvironment(process.env),
+      ambientIdentityForIssuers: flags.issuerAmbientIdentity,
+      references: (issuer) => new References(kube, issuer.namespace || clusterResources),
+      vault: (location, identity, inFlight) => vaults.get(location, identity, inFlight),
+      random,
+      now: () => clock.now(),
+    },
+    onChange: (key, issuer) => issuerChanged(key, issuer),
+  })
+  const courier = new Courier({
+    kube,
+    clock,
+    log,
+    directory,
+    assertLeader,
+    onSwap: () => metrics.keySwapped(),
+  })
+  const answersUngrouped = (key: string) => {
+    const spec = issuers.issuer(key)?.spec
+    return spec !== undefined && 'answerUngrouped' in spec && spec.answerUngrouped
+      ? watch.hasNoRival(nameOf(key))
+      : false
+  }
+  const requests = new RequestController({
+    kube,
+    clock,
+    random,
+    log,
+    assertLeader,
+    notices: new Notices(events),
+    courier,
+    concurrency: flags.concurrency,
+    issuerState: (key) => issuers.state(key),
+    answersUngrouped,
+    recheckIssuer: (key) => issuers.recheck(key),
+    onAnswer: ({ reason }) => metrics.answered(reason),
+  })
+  const rotations = new RotationController({
+    kube,
+    clock,
+    random,
+    log,
+    events,
+    directory,
+    courier,
+    assertLeader,
+    delivererOf: ({ issuer, form }) => {
+      const state = issuers.state(issuer)
+      const isOurs = form === 'grouped' || answersUngrouped(issuer)
+      return isOurs && state?.kind === 'ready' && state.mode === 'deliver'
+        ? state.deliverer
+        : undefined
+    },
+    windowMs: flags.rotationWindowMs,
+    onTriggered: () => metrics.rotated(),
+    onBehind: (key) => {
+      metrics.certificatesBehind(key, rotations.behind(key).length)
+      issuers.recheck(key)
+    },
+  })
+  const certificates = new CertificateWatch({
+    kube,
+    clock,
+    random,
+    log,
+    onCertificate: (type, certificate) => {
+      const isNews = rotations.observe(type, certificate)
+      if (type === 'deleted') courier.forgetCertificate(certificate.uid)
+      else if (isNews) requests.wakeCertificate(certificate.uid)
+    },
+  })
+  const watch = new RequestWatch({
+    kube,
+    clock,
+    random,
+    log,
+    onRequest: (type, request) => requests.observe(type, request),
+    onRight: (name) => {
+      const key = issuerKey({ kind: 'ClusterIssuer', namespace: '', name })
+      requests.wake(key)
+      rotations.issuerChanged(key)
+    },
+  })
+  function issuerChanged(key: string, issuer: Issuer | undefined): void {
+    const state = issuers.state(key)
+    metrics.issuerReady(key, state && state.kind !== 'unknown' ? state.kind === 'ready' : undefined)
+    if (issuer === undefined || issuer.kind === 'ClusterIssuer') {
+      const spec = issuer?.spec
+      const answers = spec !== undefined && 'answerUngrouped' in spec && spec.answerUngrouped
+      if (answers) watch.follow(nameOf(key))
+      else watch.unfollow(nameOf(key))
+    }
+    const spec = issuer?.spec
+    const delivers = spec !== undefined && 'mode' in spec && spec.mode.type === 'deliver'
+    if (issuer !== undefined && delivers) certificates.follow(issuer)
+    else {
+      certificates.unfollow(key)
+      directory.unwatch(key)
+    }
+    requests.wake(key)
+    rotations.issuerChanged(key)
+  }
+  function vaultChanged(place: VaultPlace, entry: DirectoryEntry, owners: readonly string[]): void {
+    for (const owner of owners) {
+      const chooser = uidOfChooser(owner)
+      if (chooser !== undefined) {
+        requests.wakeCertificate(chooser)
+        continue
+      }
+      requests.wake(owner, entry.name.toLowerCase())
+      issuers.recheck(owner)
+    }
+    rotations.vaultChanged(place, entry)
+  }
+
+  return {
+    get open() {
+      return requests.open
+    },
+    get synced() {
+      return issuers.synced && watch.synced
+    },
+    async run(signal) {
+      try {
+        await Promise.all([
+          directory.run(signal),
+          issuers.run(signal),
+          watch.run(signal),
+          requests.run(signal),
+          certificates.run(signal),
+          rotations.run(signal),
+        ])
+      } finally {
+        courier.close()
+      }
+    },
+  }
+}
+
+function nameOf(key: string): string {
+  return key.slice(key.indexOf('/') + 1)
+}

@@ -1,0 +1,124 @@
+import { hostname } from 'node:os'
+import { group, reportingController } from '../api/names.ts'
+import { systemClock } from '../clock.ts'
+import { issuerErrorFrom } from '../error.ts'
+import { openKubeClient } from '../kube/client.ts'
+import { EventRecorder } from '../kube/events.ts'
+import { LeaseElection } from '../kube/lease.ts'
+import { jsonLog } from '../log.ts'
+import { systemRandom } from '../random.ts'
+import { Metrics } from '../server/metrics.ts'
+import { startServer } from '../server/server.ts'
+import { vaultConnections } from '../vault/connections.ts'
+import { credentialOf } from '../vault/identity.ts'
+import { KeyVault } from '../vault/key_vault.ts'
+import { TokenSource } from '../vault/token_source.ts'
+import { VaultPool } from '../vault/vault_pool.ts'
+import { wireControllers } from './controllers.ts'
+import type { RunFlags } from './run_flags.ts'
+import { packageVersion } from './version.ts'
+
+/**
+ * Answers CertificateRequests until SIGINT or SIGTERM.
+ *
+ * @returns the exit code of the process
+ */
+export async function run(flags: RunFlags): Promise<number> {
+  const clock = systemClock
+  const random = systemRandom
+  const log = jsonLog(flags.logLevel)
+  const stop = stopOnSignal((signal) => log.info('stopping', { signal }))
+
+  let leading = false
+  const metrics = new Metrics({ openRequests: () => controllers.open, leading: () => leading })
+  const kube = await openKubeClient({
+    ...(flags.kubeconfig !== undefined && { kubeconfig: flags.kubeconfig }),
+    userAgent: `akv-issuer/${packageVersion()}`,
+    clock,
+    log,
+    onCall: (call) => metrics.kubeCall(call),
+  })
+  const namespace = flags.namespace ?? kube.namespace
+  if (namespace === undefined) {
+    process.stderr.write('the namespace of the controller is not known: set --namespace\n')
+    return 2
+  }
+  const election = flags.leaderElect
+    ? new LeaseElection({ client: kube, namespace, name: 'akv-issuer', clock, random, log })
+    : undefined
+  const assertLeader = () => election?.assertHeld()
+  const dispatcher = vaultConnections(assertLeader)
+  const vaults = new VaultPool((location, identity, inFlight) => {
+    const credential = credentialOf(identity, location.cloud)
+    const tokens = new TokenSource(identity, credential, location.cloud, clock)
+    const onCall = (call: Parameters<Metrics['vaultCall']>[0]) => metrics.vaultCall(call)
+    return new KeyVault({ location, tokens, inFlight, dispatcher, clock, assertLeader, onCall })
+  })
+  const events = new EventRecorder({
+    client: kube,
+    reportingController,
+    reportingInstance: hostname(),
+    clock,
+    random,
+    log,
+  })
+  const controllers = wireControllers({
+    flags,
+    clusterResources: flags.clusterResourceNamespace ?? namespace,
+    kube,
+    vaults,
+    events,
+    metrics,
+    assertLeader,
+    clock,
+    random,
+    log,
+  })
+  const server = await startServer({
+    ...flags.listen,
+    registry: metrics.registry,
+    healthy: () => !stop.aborted,
+    ready: () => !leading || controllers.synced,
+  })
+  log.info('started', {
+    version: packageVersion(),
+    server: kube.server,
+    namespace,
+    listen: server.url,
+  })
+
+  const lead = async (signal: AbortSignal) => {
+    leading = true
+    log.info('leading', { group })
+    try {
+      await controllers.run(signal)
+    } finally {
+      leading = false
+    }
+  }
+  try {
+    if (election) await election.run(stop, lead)
+    else await lead(stop)
+    return 0
+  } catch (thrown) {
+    if (stop.aborted) return 0
+    log.error('ended', { error: issuerErrorFrom(thrown) })
+    return 1
+  } finally {
+    await events.flush()
+    await server.close()
+    await dispatcher.close()
+    await kube.close()
+  }
+}
+
+function stopOnSignal(onSignal: (signal: NodeJS.Signals) => void): AbortSignal {
+  const stop = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => {
+      onSignal(name)
+      stop.abort()
+    })
+  }
+  return stop.signal
+}
