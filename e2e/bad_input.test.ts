@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { caCases, leakedKey } from './bad_input/ca_cases.ts'
 import type { Case } from './bad_input/case.ts'
 import { identityCases } from './bad_input/identity_cases.ts'
+import { limitedCases } from './bad_input/limited_cases.ts'
 import { vaultCases } from './bad_input/vault_cases.ts'
 import { at, conditionOf, type Json } from './harness/json.ts'
 import { until } from './harness/until.ts'
@@ -17,7 +18,7 @@ import {
   startScene,
 } from './product/scene.ts'
 import { issued } from './product/tls_secret.ts'
-import { eventsOn } from './product/told.ts'
+import { eventsOn, logLines } from './product/told.ts'
 
 describe('an issuer that cannot work', () => {
   let scene: Scene
@@ -84,6 +85,33 @@ describe('an issuer that cannot work', () => {
     )
     const events = await scene.cluster.must('GET', '/apis/events.k8s.io/v1/events')
     assert.ok(!JSON.stringify(events).includes('"series":{'), 'no Event was repeated')
+  })
+
+  test('or can sign, but not for a mesh, says so beside being Ready', async (t) => {
+    for (const { name, spec, reason, message } of await limitedCases(scene)) {
+      await t.test(name.replaceAll('-', ' '), async () => {
+        const issuer = clusterIssuer(name, scene.vault.url, scene.ca, { ...spec })
+        await scene.cluster.must('POST', clusterIssuers, issuer)
+        const made = await scene.ready(`${clusterIssuers}/${name}`)
+        const limited = conditionOf(made, 'CALimited')
+        assert.deepEqual(
+          { status: at(limited, 'status'), message: at(limited, 'message') },
+          { status: 'True', message },
+        )
+        const events = await until('an Event about it', async () => {
+          const found = await eventsOn(scene.cluster, made)
+          return found.some((event) => event.reason === reason) && found
+        })
+        assert.deepEqual(
+          events.filter(({ type }) => type === 'Warning'),
+          [{ type: 'Warning', reason, note: message }],
+        )
+        const line = logLines(scene.controller).find(
+          (one) => at(one, 'issuer') === `ClusterIssuer/${name}` && at(one, 'reason') === reason,
+        )
+        assert.equal(at(line, 'detail'), message)
+      })
+    }
   })
 
   test('keeps a private key to itself that was put into its spec', async () => {

@@ -1,4 +1,5 @@
 import { kubeTime } from '../../src/api/conditions.ts'
+import { keyUsage } from '../../src/pki/key_usage.ts'
 import { encodePem } from '../../src/pki/pem.ts'
 import { makeKey } from '../../test/pki/keys.ts'
 import { type Ca, makeCa } from '../../test/pki/make_ca.ts'
@@ -26,6 +27,10 @@ function certificateCases({ cluster, vault, ca }: Scene): readonly Case[] {
   const rsa = makeCa({ name: 'RSA Root', key: makeKey('RSA 2048'), ...lifetime() })
   const old = makeCa({ name: 'Old Root', notBefore: now - 9 * day, notAfter: now - day })
   const future = makeCa({ name: 'New Root', notBefore: now + day, notAfter: now + 9 * day })
+  const shallow = makeCa({ name: 'Shallow Root', pathLength: 0, ...lifetime() })
+  const underShallow = makeCa({ name: 'Contoso Mesh', issuer: shallow, ...lifetime() })
+  const lower = makeCa({ name: 'Contoso Team A', issuer: intermediate, ...lifetime() })
+  const signsLists = makeCa({ name: 'CRL Signer', keyUsage: keyUsage.cRLSign, ...lifetime() })
   const by = (certificate: Ca, chain?: Ca) => ({
     ca: {
       key: ca.key,
@@ -91,6 +96,30 @@ function certificateCases({ cluster, vault, ca }: Scene): readonly Case[] {
       message:
         'spec.ca: the CA certificate for CN=myapp.example.com is not a CA: its basicConstraints do not ' +
         'say CA:TRUE; give the certificate of a CA',
+    },
+    {
+      name: 'no-cert-sign',
+      spec: by(signsLists),
+      reason: 'CertificateInvalid',
+      message:
+        'spec.ca: the CA certificate for CN=CRL Signer may not sign certificates: keyUsage has no ' +
+        'keyCertSign; give one that has it',
+    },
+    {
+      name: 'path-length-0-above',
+      spec: by(underShallow, shallow),
+      reason: 'CertificateInvalid',
+      message:
+        'spec.ca: the CA certificate for CN=Shallow Root allows 0 CAs below it (pathLenConstraint) and ' +
+        'the chain has more, so that nobody could use what is signed; give a chain with room for its CAs',
+    },
+    {
+      name: 'no-middle',
+      spec: by(lower, root),
+      reason: 'CertificateInvalid',
+      message:
+        'spec.ca: no certificate was given for CN=Contoso Gateways, the issuer of the CA certificate ' +
+        'for CN=Contoso Team A; give the chain up to its self-signed root',
     },
     { name: 'no-root', spec: by(intermediate), reason: 'CertificateInvalid', message: noRoot },
     {

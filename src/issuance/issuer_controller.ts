@@ -1,10 +1,9 @@
-import { findCondition, parseConditions, sameCondition } from '../api/conditions.ts'
 import { type Issuer, issuerKey, parseIssuer } from '../api/issuer.ts'
 import { group, issuerKinds, pluralByKind, version } from '../api/names.ts'
 import type { Clock } from '../clock.ts'
 import { IssuerError, issuerErrorFrom } from '../error.ts'
 import type { KubeClient } from '../kube/client.ts'
-import type { EventRecorder, EventRegarding } from '../kube/events.ts'
+import type { EventRecorder } from '../kube/events.ts'
 import { Reflector } from '../kube/reflector.ts'
 import { resourcePath } from '../kube/resource_path.ts'
 import { WorkQueue, type WorkResult } from '../kube/work_queue.ts'
@@ -12,6 +11,7 @@ import type { Log } from '../log.ts'
 import { jittered, type Random } from '../random.ts'
 import { type IssuerState, isSameDeliverer, isSameSigner, type ReadyState } from './issuer_state.ts'
 import { statusToWrite, writeIssuerStatus } from './issuer_status.ts'
+import { tellChanges } from './issuer_telling.ts'
 import { type ProbeDeps, probeIssuer } from './probe.ts'
 
 export interface IssuerControllerOptions {
@@ -196,41 +196,14 @@ export class IssuerController {
     const status = statusToWrite(issuer, state, clock.now(), behind(issuerKey(issuer)))
     if (status === undefined) return
     await writeIssuerStatus(kube, issuer, status, signal)
-    const shown = parseConditions(issuer.status)
-    const changed = status.conditions.filter(
-      (one) => !sameCondition(findCondition(shown, one.type), one),
-    )
-    for (const { type, status: value, reason, message } of changed) {
-      log.info('issuer status changed', {
-        issuer: issuerKey(issuer),
-        condition: type,
-        status: value,
-        reason,
-        detail: message,
-      })
-      if (!isGoodWhenTrue.has(type)) continue
-      events.record({
-        regarding: regardingIssuer(issuer),
-        type: value === 'True' ? 'Normal' : 'Warning',
-        reason,
-        note: message,
-      })
-    }
+    tellChanges(issuer, status.conditions, events, log)
   }
 }
-
-/** Conditions whose changes are told by Events, too. */
-const isGoodWhenTrue: ReadonlySet<string> = new Set(['Ready', 'CertificatesUsable'])
 
 function isSameState(a: IssuerState, b: IssuerState): boolean {
   if (a.kind === 'ready') return b.kind === 'ready' && isSameReady(a, b)
   if (a.kind === 'not-ready') return b.kind === 'not-ready' && a.message === b.message
   return a.kind === b.kind
-}
-
-function regardingIssuer({ kind, namespace, name, uid }: Issuer): EventRegarding {
-  const object = { apiVersion: `${group}/${version}`, kind, name, uid }
-  return kind === 'Issuer' ? { ...object, namespace } : object
 }
 
 function isSameReady(a: ReadyState, b: ReadyState): boolean {

@@ -56,12 +56,24 @@ export function pathLengthLeft(authority: Authority): number {
   return Math.min(...path.map((ca, i) => roomBelow(ca, path.slice(0, i))))
 }
 
+/**
+ * How many CAs more `ca` allows below those that stand `below` it. pathLenConstraint counts those
+ * that are not self-issued (RFC 5280 §4.2.1.9).
+ */
+export function roomBelow(ca: Certificate, below: readonly Certificate[]): number {
+  const limit = ca.extensions.basicConstraints?.pathLength ?? Number.POSITIVE_INFINITY
+  return limit - below.filter((one) => !sameBytes(one.issuer, one.subject)).length
+}
+
 function readAuthority({ certificate, pool, algorithm, now }: AuthorityInput): Authority {
   if (isEmptyName(certificate.subject)) {
     refuse('ca-subject-empty', 'the CA certificate has an empty subject; an issuer needs a name')
   }
   if (certificate.extensions.keyUsage === undefined) {
-    refuse('ca-key-usage', `${show(certificate)} has no keyUsage; it must have keyCertSign`)
+    refuse(
+      'ca-key-usage',
+      `${show(certificate)} has no keyUsage; give one that has it, with keyCertSign`,
+    )
   }
   const { certificates, root } = readChain(certificate, pool)
   const top = certificates.at(-1) ?? certificate
@@ -99,7 +111,10 @@ function checkIsCa(ca: Certificate): void {
   }
   // Roots of old have no keyUsage, which allows all.
   if (usage !== undefined && (usage & keyUsage.keyCertSign) === 0) {
-    refuse('ca-key-usage', `${show(ca)} may not sign certificates: keyUsage has no keyCertSign`)
+    refuse(
+      'ca-key-usage',
+      `${show(ca)} may not sign certificates: keyUsage has no keyCertSign; give one that has it`,
+    )
   }
 }
 
@@ -109,15 +124,9 @@ function checkPathLength(ca: Certificate, below: readonly Certificate[]): void {
     const limit = ca.extensions.basicConstraints?.pathLength
     refuse(
       'ca-path-length',
-      `${show(ca)} allows ${limit} CAs below it (pathLenConstraint); the chain has more`,
+      `${show(ca)} allows ${limit} CAs below it (pathLenConstraint) and the chain has more, so that nobody could use what is signed; give a chain with room for its CAs`,
     )
   }
-}
-
-/** pathLenConstraint counts the CAs below that are not self-issued (RFC 5280 §4.2.1.9). */
-function roomBelow(ca: Certificate, below: readonly Certificate[]): number {
-  const limit = ca.extensions.basicConstraints?.pathLength ?? Number.POSITIVE_INFINITY
-  return limit - below.filter((one) => !sameBytes(one.issuer, one.subject)).length
 }
 
 function checkValidity(ca: Certificate, now: number): void {

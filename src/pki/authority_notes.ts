@@ -1,4 +1,4 @@
-import { type Authority, pathLengthLeft, pathOf } from './authority.ts'
+import { type Authority, pathOf, roomBelow } from './authority.ts'
 import type { Certificate } from './certificate.ts'
 import { purposesText } from './key_usage.ts'
 import { constraintsText } from './name_constraints.ts'
@@ -36,25 +36,46 @@ function expiryNote(ca: Certificate, now: number): readonly string[] {
   return [`${show(ca)} expires ${when}, at ${timeText(ca.notAfter)}; nothing it signs outlives it`]
 }
 
-/** RFC 5280 has extKeyUsage for leaves; Go, OpenSSL and browsers bound all below a CA by it. */
+/**
+ * RFC 5280 has extKeyUsage for leaves; Go, OpenSSL and browsers bound all below a CA by it. istiod
+ * starts with a CA below one that is limited so, and its workloads cannot connect.
+ */
 function purposesNote(ca: Certificate): readonly string[] {
   const purposes = ca.extensions.extendedKeyUsage
   if (purposes === undefined || purposes.includes(oid.anyExtendedKeyUsage)) return []
-  return [`${show(ca)} is limited to the usages ${purposesText(purposes)}; others are refused`]
+  const limit = `${show(ca)} is limited to the usages ${purposesText(purposes)}; others are refused`
+  const missing = meshPurposes.filter((purpose) => !purposes.includes(purpose))
+  if (missing.length === 0) return [limit]
+  return [
+    `${limit}, and what a Certificate with isCA: true signs is good for no others; workloads of a mesh ` +
+      `need ${purposesText(missing)} too: for them use a CA without extKeyUsage`,
+  ]
 }
+
+const meshPurposes = [oid.serverAuth, oid.clientAuth]
 
 function constraintsNote(ca: Certificate): readonly string[] {
   const constraints = ca.extensions.nameConstraints
   if (constraints === undefined) return []
+  const limit = `${show(ca)} constrains names: ${constraintsText(constraints)}; names outside are refused`
+  const { permitted, excluded } = constraints
+  if (![...permitted, ...excluded].some(({ kind }) => kind === 'uri')) return [limit]
   return [
-    `${show(ca)} constrains names: ${constraintsText(constraints)}; names outside are refused`,
+    `${limit}; workloads below a Certificate with isCA: true can connect only if the trust domain of ` +
+      'their SPIFFE URIs is within: for others use a CA that does not constrain URIs',
   ]
 }
 
 function pathLengthNote(authority: Authority): readonly string[] {
-  if (pathLengthLeft(authority) > 0) return []
-  const name = show(authority.certificate)
-  return [`no CA may stand below ${name} (pathLenConstraint); requests with isCA are refused`]
+  const path = pathOf(authority)
+  const limiting = path.find((ca, i) => roomBelow(ca, path.slice(0, i)) === 0)
+  if (limiting === undefined) return []
+  const { certificate } = authority
+  const whose = limiting === certificate ? 'its own' : `that of ${show(limiting)}`
+  return [
+    `no CA may stand below ${show(certificate)} (pathLenConstraint, ${whose}); Certificates with ` +
+      'isCA: true are refused: for them use a CA whose chain leaves room below',
+  ]
 }
 
 function show(ca: Certificate): string {
