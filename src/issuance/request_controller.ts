@@ -16,6 +16,7 @@ import type { Courier } from './courier.ts'
 import { decide } from './decide.ts'
 import { type IssuerState, type Signer, vaultHostOf } from './issuer_state.ts'
 import type { Notices } from './notices.ts'
+import { type OpenRequest, OpenRequests } from './open_requests.ts'
 import type { Outcome } from './outcome.ts'
 import { readFacts } from './request_facts.ts'
 import { type Answer, certificateRequestPath, writeAnswer } from './request_status.ts'
@@ -59,16 +60,12 @@ interface Kept {
 export class RequestController {
   readonly #options: RequestControllerOptions
   readonly #queue: WorkQueue
-  readonly #requests = new Map<string, CertificateRequest>()
-  /** UIDs of the open requests of each issuer, to wake them when it changes. */
-  readonly #waiting = new Map<string, Set<string>>()
+  readonly #requests = new OpenRequests()
   /** Signatures by request UID, so that a failed write is repeated and a signature is not. */
   readonly #kept = new Map<string, Kept>()
   readonly #troubleSince = new Map<string, number>()
   /** UIDs of requests whose delivery was written and accepted; the watch has not shown it yet. */
   readonly #delivered = new Set<string>()
-  /** By UID of a request that waits: the Key Vault certificate that it waits for. */
-  readonly #waitsFor = new Map<string, string>()
 
   constructor(options: RequestControllerOptions) {
     this.#options = options
@@ -91,49 +88,30 @@ export class RequestController {
   }
 
   get open(): number {
-    let count = 0
-    for (const uids of this.#waiting.values()) count += uids.size
-    return count
+    return this.#requests.size
   }
 
   /** What a watch saw. Foreign requests may come in and are dropped here. */
   observe(type: 'added' | 'updated' | 'deleted', request: CertificateRequest): void {
     const claim = claimOf(request)
     if (claim === undefined) return
-    const { uid } = request
-    const isOpen = type !== 'deleted' && !isAnswered(request)
-    const waiting = this.#waiting.get(claim.issuer) ?? new Set()
-    if (isOpen) {
-      const known = this.#requests.get(uid)
-      this.#waiting.set(claim.issuer, waiting.add(uid))
-      this.#requests.set(uid, request)
-      // A new word of Pending, ours or cert-manager's, decides nothing and cuts no back-off short.
-      if (known === undefined || !sameVerdict(known, request)) this.#queue.add(uid)
-      return
-    }
-    waiting.delete(uid)
-    if (waiting.size === 0) this.#waiting.delete(claim.issuer)
-    this.#forget(uid)
+    if (type === 'deleted' || isAnswered(request)) this.#forget(request.uid)
+    else if (this.#requests.put(request, claim)) this.#queue.add(request.uid)
   }
 
   /** Looks at the open requests of an issuer again; not at those that wait for another `name`. */
   wake(issuer: string, name?: string): void {
-    for (const uid of this.#waiting.get(issuer) ?? []) {
-      if (name === undefined || (this.#waitsFor.get(uid) ?? name) === name) this.#queue.add(uid)
-    }
+    for (const uid of this.#requests.ofIssuer(issuer, name)) this.#queue.add(uid)
   }
 
   /** Looks at the open requests of a Certificate again. */
   wakeCertificate(certificateUid: string): void {
-    for (const { uid, certificate } of this.#requests.values()) {
-      if (certificate?.uid === certificateUid) this.#queue.add(uid)
-    }
+    for (const uid of this.#requests.ofCertificate(certificateUid)) this.#queue.add(uid)
   }
 
   #forget(uid: string): void {
     this.#requests.delete(uid)
     this.#delivered.delete(uid)
-    this.#waitsFor.delete(uid)
     this.#options.courier.forgetRequest(uid)
     this.#kept.delete(uid)
     this.#troubleSince.delete(uid)
@@ -141,19 +119,18 @@ export class RequestController {
   }
 
   #laneOf(uid: string): string {
-    const request = this.#requests.get(uid)
-    const claim = request && claimOf(request)
-    const state = claim && this.#options.issuerState(claim.issuer)
+    const open = this.#requests.get(uid)
+    const state = open && this.#options.issuerState(open.claim.issuer)
     return state?.kind === 'ready' ? vaultHostOf(state) : ''
   }
 
   async #work(uid: string, signal: AbortSignal): Promise<WorkResult> {
     for (let round = 0; ; round++) {
-      const request = this.#requests.get(uid)
-      const claim = request && claimOf(request)
-      if (request === undefined || claim === undefined) return done
+      const open = this.#requests.get(uid)
+      if (open === undefined) return done
+      const { request, claim } = open
       try {
-        return await this.#answer(request, claim, signal)
+        return await this.#answer(open, signal)
       } catch (thrown) {
         signal.throwIfAborted()
         const error = issuerErrorFrom(thrown)
@@ -166,7 +143,8 @@ export class RequestController {
     }
   }
 
-  async #answer(request: CertificateRequest, claim: Claim, signal: AbortSignal) {
+  async #answer(open: OpenRequest, signal: AbortSignal): Promise<WorkResult> {
+    const { request, claim } = open
     if (this.#kept.get(request.uid)?.published || this.#delivered.has(request.uid)) return done
     const { clock, random, issuerState, answersUngrouped } = this.#options
     const issuer = issuerState(claim.issuer)
@@ -181,6 +159,7 @@ export class RequestController {
       now: clock.now(),
       serialBytes: random.bytes(serialLength),
     })
+    open.waitsFor = outcome.kind === 'wait' ? outcome.about?.toLowerCase() : undefined
     return await this.#carryOut(outcome, request, claim, signal)
   }
 
@@ -191,12 +170,10 @@ export class RequestController {
     signal: AbortSignal,
   ): Promise<WorkResult> {
     const { notices, courier } = this.#options
-    this.#waitsFor.delete(request.uid)
     switch (outcome.kind) {
       case 'ignore':
         return done
       case 'wait':
-        if (outcome.about) this.#waitsFor.set(request.uid, outcome.about.toLowerCase())
         await this.#pending(request, claim, outcome, signal)
         return done
       case 'deny':
@@ -338,13 +315,6 @@ export class RequestController {
       ...(error.retryAfterMs !== undefined && { afterMs: error.retryAfterMs }),
     }
   }
-}
-
-/** Whether approvers say the same of both; the spec of a request cannot change. */
-function sameVerdict(one: CertificateRequest, other: CertificateRequest): boolean {
-  return (['approved', 'denied', 'invalid'] as const).every(
-    (verdict) => (one[verdict] === undefined) === (other[verdict] === undefined),
-  )
 }
 
 const done: WorkResult = { kind: 'done' }
