@@ -24,7 +24,7 @@ interface Following {
 
 /**
  * Sees the Certificates of issuers that deliver: one watch an issuer, and none in a cluster without
- * such issuers. The server sends only those that name the issuer, by cert-manager 1.20 and newer.
+ * such issuers. The server sends only those that name the issuer; all, with cert-manager before 1.20.
  */
 export class CertificateWatch {
   readonly #options: CertificateWatchOptions

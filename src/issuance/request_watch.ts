@@ -5,7 +5,6 @@ import {
 } from '../api/certificate_request.ts'
 import { certManagerGroup, group } from '../api/names.ts'
 import type { Clock } from '../clock.ts'
-import { IssuerError } from '../error.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { metaOf, type ObjectMeta } from '../kube/object_store.ts'
 import { Reflector, type ReflectorEvent } from '../kube/reflector.ts'
@@ -25,7 +24,7 @@ export interface RequestWatchOptions {
 
 /** The watches that follow one name without our group. */
 interface Following {
-  readonly requests: Reflector<CertificateRequest> | undefined
+  readonly requests: Reflector<CertificateRequest>
   readonly rivals: Reflector<ObjectMeta>
   readonly stop: AbortController
 }
@@ -44,6 +43,7 @@ const rivalsPath = resourcePath({
 /**
  * Sees the requests that may be ours, and no more of the cluster's than the server can be asked to
  * leave out: one watch for our group, and one for each name that an issuer answers without it.
+ * With cert-manager before 1.20 the server can leave out nothing.
  */
 export class RequestWatch {
   readonly #options: RequestWatchOptions
@@ -51,25 +51,24 @@ export class RequestWatch {
   readonly #following = new Map<string, Following>()
   readonly #running = new Set<Promise<void>>()
   #grouped: Reflector<CertificateRequest> | undefined
-  /** Of the run under way, once it is known how the server can select. */
-  #run: { readonly selectable: boolean; readonly signal: AbortSignal } | undefined
+  /** Of the run under way. */
+  #signal: AbortSignal | undefined
 
   constructor(options: RequestWatchOptions) {
     this.#options = options
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const selectable = await this.#selectable(signal)
-    this.#run = { selectable, signal }
+    this.#signal = signal
     this.#grouped = this.#requests(
-      selectable ? `spec.issuerRef.group=${group}` : undefined,
-      () => true,
+      `spec.issuerRef.group=${group}`,
+      ({ issuerRef }) => issuerRef.group === group,
     )
     for (const name of this.#names) this.#start(name)
     try {
       await this.#grouped.run(signal)
     } finally {
-      this.#run = undefined
+      this.#signal = undefined
       await Promise.all(this.#running)
     }
   }
@@ -91,7 +90,7 @@ export class RequestWatch {
     if (following === undefined) return
     this.#following.delete(name)
     following.stop.abort()
-    for (const request of following.requests?.values() ?? []) {
+    for (const request of following.requests.values()) {
       this.#options.onRequest('deleted', request)
     }
   }
@@ -103,20 +102,23 @@ export class RequestWatch {
   }
 
   #start(name: string): void {
-    if (this.#run === undefined || this.#following.has(name)) return
-    const { selectable, signal } = this.#run
+    const signal = this.#signal
+    if (signal === undefined || this.#following.has(name)) return
     const { kube, clock, random, log, onRight } = this.#options
     const stop = new AbortController()
-    const requests = selectable
-      ? this.#requests(`spec.issuerRef.name=${name},spec.issuerRef.kind=ClusterIssuer`, (request) =>
-          isUngrouped(request.issuerRef),
-        )
-      : undefined
+    const requests = this.#requests(
+      `spec.issuerRef.name=${name},spec.issuerRef.kind=ClusterIssuer`,
+      ({ issuerRef }) =>
+        isUngrouped(issuerRef) && issuerRef.name === name && issuerRef.kind === 'ClusterIssuer',
+    )
     const rivals = new Reflector<ObjectMeta>({
       client: kube,
       path: rivalsPath,
       fieldSelector: `metadata.name=${name}`,
-      parse: metaOf,
+      parse: (object) => {
+        const rival = metaOf(object)
+        return rival?.name === name ? rival : undefined
+      },
       clock,
       random,
       log,
@@ -126,7 +128,6 @@ export class RequestWatch {
     this.#following.set(name, { requests, rivals, stop })
     const both = AbortSignal.any([signal, stop.signal])
     for (const reflector of [requests, rivals]) {
-      if (reflector === undefined) continue
       const running = reflector
         .run(both)
         .catch(() => {})
@@ -136,14 +137,14 @@ export class RequestWatch {
   }
 
   #requests(
-    fieldSelector: string | undefined,
+    fieldSelector: string,
     isMeant: (request: CertificateRequest) => boolean,
   ): Reflector<CertificateRequest> {
     const { kube, clock, random, log, onRequest } = this.#options
     return new Reflector({
       client: kube,
       path: requestsPath,
-      ...(fieldSelector !== undefined && { fieldSelector }),
+      fieldSelector,
       parse: (object) => {
         const request = parseCertificateRequest(object)
         return request && isMeant(request) ? request : undefined
@@ -153,20 +154,5 @@ export class RequestWatch {
       log,
       onEvent: ({ type, object }) => onRequest(type, object),
     })
-  }
-
-  /** cert-manager before 1.20 cannot select by issuerRef: the server then refuses the selector. */
-  async #selectable(signal: AbortSignal): Promise<boolean> {
-    const { kube, log } = this.#options
-    try {
-      const query = { fieldSelector: `spec.issuerRef.group=${group}`, limit: 1 }
-      await kube.request({ method: 'GET', path: requestsPath, query }, signal)
-      return true
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!(error instanceof IssuerError && error.code === 'KubeInvalid')) return true
-      log.warn('cert-manager is older than 1.20: watching all CertificateRequests')
-      return false
-    }
   }
 }

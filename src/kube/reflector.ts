@@ -15,6 +15,10 @@ export interface ReflectorOptions<T> {
   readonly client: KubeClient
   /** Of the collection, as `resourcePath` makes it. */
   readonly path: string
+  /**
+   * What the server is to send. A server that cannot select by the field is asked for everything, so
+   * `parse` has to leave out the same.
+   */
   readonly fieldSelector?: string
   /** Trims an object on arrival; `undefined` for one that is not to be kept. */
   readonly parse: (object: JsonObject) => T | undefined
@@ -47,6 +51,7 @@ export class Reflector<T> {
   readonly #counts = { lists: 0, watches: 0, failures: 0 }
   #isSynced = false
   #pageSize: number
+  #fieldSelector: string | undefined
   /** Where to resume the watch; undefined when only a new list helps. */
   #version: string | undefined
   #failuresInRow = 0
@@ -60,6 +65,7 @@ export class Reflector<T> {
   constructor(options: ReflectorOptions<T>) {
     this.#options = options
     this.#pageSize = options.pageSize ?? defaultPageSize
+    this.#fieldSelector = options.fieldSelector
     this.#contactAt = options.clock.monotonic()
   }
 
@@ -112,7 +118,7 @@ export class Reflector<T> {
 
   /** Brings the store up to a whole list, page by page, and gives the list's resource version. */
   async #list(signal: AbortSignal): Promise<string> {
-    const { client, path, fieldSelector, listTimeoutMs, clock } = this.#options
+    const { client, path, listTimeoutMs, clock } = this.#options
     await this.#pause(this.#listedAt + listFloorMs - clock.monotonic(), signal)
     this.#listedAt = clock.monotonic()
     this.#counts.lists++
@@ -127,7 +133,7 @@ export class Reflector<T> {
           {
             method: 'GET',
             path,
-            query: { fieldSelector, limit, continue: token },
+            query: { fieldSelector: this.#fieldSelector, limit, continue: token },
             timeoutMs: listTimeoutMs ?? defaultListTimeoutMs,
           },
           signal,
@@ -171,13 +177,13 @@ export class Reflector<T> {
 
   /** Follows the collection until the server ends the watch; then waits if it ended at once. */
   async #watch(from: string, signal: AbortSignal): Promise<void> {
-    const { client, path, fieldSelector, clock, random } = this.#options
+    const { client, path, clock, random } = this.#options
     const idleTimeoutMs = this.#options.idleTimeoutMs ?? defaultIdleTimeoutMs
     const started = clock.monotonic()
     let brought: 'nothing' | 'bookmark' | 'change' = 'nothing'
     this.#counts.watches++
     const query = {
-      fieldSelector,
+      fieldSelector: this.#fieldSelector,
       resourceVersion: from,
       allowWatchBookmarks: true,
       timeoutSeconds: Math.round(jittered(watchSeconds, 1 / 3, random)),
@@ -263,6 +269,17 @@ export class Reflector<T> {
     const { path, random, log } = this.#options
     this.#counts.failures++
     this.#failuresInRow++
+    if (error.code === 'KubeInvalid' && this.#fieldSelector !== undefined) {
+      const fieldSelector = this.#fieldSelector
+      log.warn('the server cannot select by this field: watching everything', {
+        path,
+        fieldSelector,
+        error,
+      })
+      this.#fieldSelector = undefined
+      this.#version = undefined
+      return
+    }
     if (error.code === 'KubeExpired' || this.#failuresInRow >= failuresToList) {
       this.#version = undefined
     }
