@@ -27,9 +27,16 @@ export function literalNames(entries: readonly DeliverableEntry[]): readonly str
   return entries.flatMap((entry) => (isPattern(entry) ? [] : [entry.name]))
 }
 
-/** Names of Key Vault objects compare without case. */
+/**
+ * Whether the entry is for a certificate of this name. Names of Key Vault objects compare without
+ * case; what cannot be such a name no pattern is for, since it would become part of a URL.
+ */
 export function allows(entry: DeliverableEntry, certificateName: string): boolean {
   const name = certificateName.toLowerCase()
   const allowed = entry.name.toLowerCase()
-  return isPattern(entry) ? name.startsWith(allowed.slice(0, -1)) : name === allowed
+  if (!isPattern(entry)) return name === allowed
+  return objectName.test(name) && name.startsWith(allowed.slice(0, -1))
 }
+
+/** https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates */
+const objectName = /^[0-9a-z-]{1,127}$/

@@ -1,7 +1,8 @@
 import { type Issuer, issuerKey } from '../api/issuer.ts'
 import type { Clock } from '../clock.ts'
 import { CertificateWatch } from '../issuance/certificate_watch.ts'
-import { Courier, uidOfChooser } from '../issuance/courier.ts'
+import { ChosenCertificates, chooserIn } from '../issuance/chosen_certificates.ts'
+import { Courier } from '../issuance/courier.ts'
 import { IssuerController } from '../issuance/issuer_controller.ts'
 import { Notices } from '../issuance/notices.ts'
 import { References } from '../issuance/references.ts'
@@ -58,6 +59,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     pollIntervalMs: flags.certificatePollIntervalMs,
     onChange: (place, entry, owners) => vaultChanged(place, entry, owners),
   })
+  const chosen = new ChosenCertificates(directory, clock)
   const issuers = new IssuerController({
     kube,
     clock,
@@ -84,6 +86,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     clock,
     log,
     directory,
+    chosen,
     assertLeader,
     onSwap: () => metrics.keySwapped(),
   })
@@ -114,6 +117,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     log,
     events,
     directory,
+    chosen,
     courier,
     assertLeader,
     delivererOf: ({ issuer, form }) => {
@@ -174,12 +178,12 @@ export function wireControllers(deps: ControllerDeps): Controllers {
   }
   function vaultChanged(place: VaultPlace, entry: DirectoryEntry, owners: readonly string[]): void {
     for (const owner of owners) {
-      const chooser = uidOfChooser(owner)
+      const chooser = chooserIn(owner)
       if (chooser !== undefined) {
         requests.wakeCertificate(chooser)
         continue
       }
-      requests.wake(owner, entry.name.toLowerCase())
+      requests.wake(owner, entry.name)
       issuers.recheck(owner)
     }
     rotations.vaultChanged(place, entry)

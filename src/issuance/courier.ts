@@ -12,6 +12,7 @@ import { sameBytes } from '../pki/bytes.ts'
 import type { KeyMaterial } from '../pki/key_material.ts'
 import type { CertificateDirectory } from '../vault/certificate_directory.ts'
 import type { UsableVersion } from '../vault/version_choice.ts'
+import type { ChosenCertificates } from './chosen_certificates.ts'
 import type { DeliveryFacts } from './decide_delivery.ts'
 import type { Deliverer } from './issuer_state.ts'
 import { KeyMaterialCache } from './key_material_cache.ts'
@@ -31,6 +32,7 @@ export interface CourierOptions {
   readonly clock: Clock
   readonly log: Log
   readonly directory: CertificateDirectory
+  readonly chosen: ChosenCertificates
   /** Throws `LeaseLost` when another replica may be at work. */
   readonly assertLeader: () => void
   readonly onSwap: () => void
@@ -69,14 +71,14 @@ export class Courier {
     return { certificate, present: leafOf(secret), entry }
   }
 
-  /** Has the directory look at a certificate that a request chose by its name. */
+  /** Reads a certificate that a request chose by its name. */
   async lookUp(
-    request: CertificateRequest,
+    { uid, namespace, certificate }: CertificateRequest,
     { deliverer, name }: Extract<Outcome, { kind: 'lookUp' }>,
     signal: AbortSignal,
   ): Promise<void> {
-    const owner = chooserOf(request.certificate?.uid ?? request.uid)
-    await this.#options.directory.read(owner, deliverer, name, signal)
+    const chooser = { uid: certificate?.uid ?? uid, namespace }
+    await this.#options.chosen.read(chooser, deliverer, name, signal)
   }
 
   /**
@@ -156,11 +158,11 @@ export class Courier {
 
   forgetCertificate(uid: string): void {
     this.#swaps.delete(uid)
-    this.#options.directory.unwatch(chooserOf(uid))
+    this.#options.chosen.forget(uid)
   }
 
   forgetRequest(uid: string): void {
-    this.#options.directory.unwatch(chooserOf(uid))
+    this.#options.chosen.forget(uid)
   }
 
   async #material(
@@ -207,18 +209,6 @@ export class Courier {
     }
   }
 }
-
-/** Who wants the Key Vault certificate that a Certificate, or a request without one, chose. */
-export function chooserOf(uid: string): string {
-  return chooserPrefix + uid
-}
-
-/** Reads what `chooserOf` made; `undefined` for another owner. */
-export function uidOfChooser(owner: string): string | undefined {
-  return owner.startsWith(chooserPrefix) ? owner.slice(chooserPrefix.length) : undefined
-}
-
-const chooserPrefix = 'chooser/'
 
 export function certificatePath(namespace: string, name: string, subresource?: 'status'): string {
   return resourcePath({

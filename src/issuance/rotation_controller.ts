@@ -16,8 +16,9 @@ import type {
   DirectoryEntry,
   VaultPlace,
 } from '../vault/certificate_directory.ts'
+import type { ChosenCertificates } from './chosen_certificates.ts'
 import { type Claim, claimOf } from './claim.ts'
-import { type Courier, chooserOf } from './courier.ts'
+import type { Courier } from './courier.ts'
 import { wantedBy } from './fit.ts'
 import type { Deliverer } from './issuer_state.ts'
 import { triggerIssuing } from './issuing_trigger.ts'
@@ -33,6 +34,7 @@ export interface RotationControllerOptions {
   readonly log: Log
   readonly events: EventRecorder
   readonly directory: CertificateDirectory
+  readonly chosen: ChosenCertificates
   readonly courier: Courier
   /** Throws `LeaseLost` when another replica may be at work. */
   readonly assertLeader: () => void
@@ -151,15 +153,14 @@ export class RotationController {
     }
     const selection = await this.#select(follower.certificate, deliverer, signal)
     if (selection.kind === 'unread') {
-      const { directory } = this.#options
-      await directory.read(chooserOf(uid), deliverer, selection.name, signal)
+      await this.#options.chosen.read(follower.certificate, deliverer, selection.name, signal)
       return { kind: 'after', ms: 0 }
     }
     if (selection.name !== undefined) follower.follows = selection.name.toLowerCase()
     if (selection.kind === 'refused') {
       // Before the first delivery its request tells of the refusal.
       if (follower.certificate.revision > 0) this.#fallBehind(follower, selection.message)
-      return done
+      return { kind: 'after', ms: recheckMs }
     }
     if (selection.kind === 'unavailable') return done
     try {
@@ -180,7 +181,7 @@ export class RotationController {
     signal: AbortSignal,
   ): Promise<Selection> {
     const { kube, directory } = this.#options
-    const { uid, namespace, chosen } = certificate
+    const { namespace, chosen } = certificate
     const needsLabels = deliverer.allowed.some(({ namespaces }) => selectsByLabel(namespaces))
     const namespaceLabels = needsLabels ? await readNamespaceLabels(kube, namespace, signal) : {}
     const wanted = wantedBy(certificate)
@@ -189,9 +190,10 @@ export class RotationController {
     const selection = selectCertificate(request)
     // What it chose is looked after for as long as it chooses that, and no longer.
     const isOpen = selection.kind !== 'refused' || selection.name !== undefined
-    const names = chosen !== undefined && isOpen ? [chosen] : []
-    directory.watch(chooserOf(uid), deliverer, names)
-    return selection
+    const refusal = this.#options.chosen.keep(certificate, deliverer, isOpen ? chosen : undefined)
+    return refusal === undefined
+      ? selection
+      : { kind: 'refused', name: undefined, message: refusal }
   }
 
   /** Compares with the Secret as it is, and sets off an issuance where that has something else. */

@@ -68,6 +68,15 @@ test('a pattern is chosen by annotation alone, and by nothing outside of it', ()
   assert.equal(nameOf({ allowed, entries, chosen: 'team-b-myapp' }), 'refused')
 })
 
+test('what cannot be a name in Key Vault no pattern allows', () => {
+  const allowed = [{ name: '*', namespaces: all }]
+  for (const chosen of ['', '..', 'a/versions', 'a?x', 'ä', 'a b', 'a'.repeat(128)]) {
+    assert.equal(nameOf({ allowed, chosen }), 'refused', chosen)
+  }
+  assert.equal(nameOf({ allowed, chosen: 'A-1' }), 'unread')
+  assert.equal(nameOf({ allowed, chosen: 'a'.repeat(127) }), 'unread')
+})
+
 test('an entry is for namespaces by name or by all of its labels', () => {
   const entries = [versionOf('myapp')]
   const entryFor = (names: string[], matchLabels: Record<string, string>) => [

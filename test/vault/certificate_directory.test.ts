@@ -4,56 +4,12 @@ import { IssuerError } from '../../src/error.ts'
 import { silentLog } from '../../src/log.ts'
 import type { Random } from '../../src/random.ts'
 import { CertificateDirectory, type DirectoryEntry } from '../../src/vault/certificate_directory.ts'
-import type { CertificateReader, CertificateVersion } from '../../src/vault/vault.ts'
+import type { CertificateVersion } from '../../src/vault/vault.ts'
 import { FakeClock } from '../fake_clock.ts'
-import { makeVersion } from '../issuance/make_delivery.ts'
+import { FakeVault } from './fake_vault.ts'
 
 const minute = 60_000
 const signal = new AbortController().signal
-const leaf = makeVersion().certificate
-
-/** A vault whose certificates a test puts in place, newest last. */
-class FakeVault implements CertificateReader {
-  readonly versions = new Map<string, CertificateVersion[]>()
-  readonly calls: string[] = []
-  failure: IssuerError | undefined
-
-  put(name: string, version: string, parts: Partial<CertificateVersion> = {}): void {
-    const before = this.versions.get(name) ?? []
-    const added: CertificateVersion = {
-      version,
-      enabled: true,
-      notBefore: leaf.notBefore,
-      notAfter: leaf.notAfter,
-      created: before.length,
-      der: leaf.der,
-      ...parts,
-    }
-    this.versions.set(name, [...before.filter((one) => one.version !== version), added])
-  }
-
-  async latestCertificate(name: string): Promise<CertificateVersion> {
-    this.calls.push(`latest ${name}`)
-    if (this.failure) throw this.failure
-    const latest = this.versions
-      .get(name)
-      ?.toSorted((a, b) => a.created - b.created)
-      .at(-1)
-    if (latest === undefined) throw new IssuerError('VaultNotFound', `no "${name}"`)
-    return latest
-  }
-
-  async certificateVersions(name: string) {
-    this.calls.push(`versions ${name}`)
-    return (this.versions.get(name) ?? []).toReversed()
-  }
-
-  async certificate({ name, version }: { name: string; version: string }) {
-    this.calls.push(`read ${name}/${version}`)
-    const found = this.versions.get(name)?.find((one) => one.version === version)
-    return { der: found?.der ?? new Uint8Array(), key: { name, version } }
-  }
-}
 
 /** Runs a directory that watches `myapp`, on a clock that a test moves. */
 function watching(options: { readonly names?: readonly string[]; readonly random?: Random } = {}) {
