@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { at, conditionOf, listAt, textAt } from './harness/json.ts'
+import { until } from './harness/until.ts'
 import { createSelfSigned } from './product/delivered.ts'
 import {
   createCertificate,
@@ -151,8 +152,8 @@ describe('an issuer that delivers', () => {
       'failed',
       (object) => at(object, 'status', 'failedIssuanceAttempts') === 1,
     )
-    const events = await eventsOn(scene.cluster, made)
-    assert.match(events[0]?.note ?? '', /the nearest is "ungrouped"/)
+    const told = await until('an Event', async () => (await eventsOn(scene.cluster, made))[0])
+    assert.match(told.note, /the nearest is "ungrouped"/)
 
     await scene.cluster.must('PATCH', `${path}/ungrouped`, {
       spec: { dnsNames: ['ungrouped.example.com'] },
