@@ -10,12 +10,13 @@ import { systemRandom } from '../random.ts'
 import { Metrics } from '../server/metrics.ts'
 import { startServer } from '../server/server.ts'
 import { vaultConnections } from '../vault/connections.ts'
-import { credentialOf } from '../vault/identity.ts'
+import { credentialOf, holderOf } from '../vault/identity.ts'
 import { KeyVault } from '../vault/key_vault.ts'
 import { TokenSource } from '../vault/token_source.ts'
 import { VaultPool } from '../vault/vault_pool.ts'
 import { wireControllers } from './controllers.ts'
 import type { RunFlags } from './run_flags.ts'
+import { stopOnSignal } from './stop_signal.ts'
 import { packageVersion } from './version.ts'
 
 /**
@@ -50,7 +51,7 @@ export async function run(flags: RunFlags): Promise<number> {
   const dispatcher = vaultConnections(assertLeader)
   const vaults = new VaultPool((location, identity, inFlight) => {
     const credential = credentialOf(identity, location.cloud)
-    const tokens = new TokenSource(identity, credential, location.cloud, clock)
+    const tokens = new TokenSource(holderOf(identity), credential, location.cloud, clock)
     const onCall = (call: Parameters<Metrics['vaultCall']>[0]) => metrics.vaultCall(call)
     return new KeyVault({ location, tokens, inFlight, dispatcher, clock, assertLeader, onCall })
   })
@@ -110,15 +111,4 @@ export async function run(flags: RunFlags): Promise<number> {
     await dispatcher.close()
     await kube.close()
   }
-}
-
-function stopOnSignal(onSignal: (signal: NodeJS.Signals) => void): AbortSignal {
-  const stop = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => {
-      onSignal(name)
-      stop.abort()
-    })
-  }
-  return stop.signal
 }

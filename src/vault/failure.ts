@@ -20,8 +20,8 @@ export interface VaultAction {
   /** As `sign with key "ca"`. */
   readonly what: string
   readonly vaultUrl: string
-  /** Who asked. */
-  readonly clientId: string
+  /** Who asked, as `client 1b4e…`. */
+  readonly who: string
   /** What a role or an access policy must give for it. */
   readonly right: VaultRight
   /** The kind of object and its name, as `key "ca" with version …`. */
@@ -44,12 +44,12 @@ interface Reading {
   readonly advice: (action: VaultAction, answer: VaultAnswer) => string
 }
 
-const grantRole = ({ clientId, right }: VaultAction) =>
-  `grant client ${clientId} the role "${right.role}", or one with the data action ` +
+const grantRole = ({ who, right }: VaultAction) =>
+  `grant ${who} the role "${right.role}", or one with the data action ` +
   `${right.dataAction}, on the vault; a new role assignment takes some minutes to work`
 
-const grantPolicy = ({ clientId, right }: VaultAction) =>
-  `give client ${clientId} the permission ${right.accessPolicy} in the access policies of the vault`
+const grantPolicy = ({ who, right }: VaultAction) =>
+  `give ${who} the permission ${right.accessPolicy} in the access policies of the vault`
 
 const allowNetwork = (_: VaultAction, { networkInfo }: VaultAnswer) =>
   `allow the cluster in the vault's firewall or use a private endpoint${

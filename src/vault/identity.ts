@@ -7,6 +7,7 @@ import {
 import { IssuerError } from '../error.ts'
 import type { Cloud } from './cloud.ts'
 import { firstLine, systemCode } from './failure.ts'
+import type { TokenHolder } from './token_source.ts'
 
 /** Who the issuer is to Entra, with everything resolved. */
 export type Identity =
@@ -115,6 +116,14 @@ const adviceByAadsts: ReadonlyMap<string, string> = new Map([
   ['90061', "Entra cannot reach the cluster's OIDC issuer: check that it is public"],
   ['900023', 'tenantId is neither a GUID nor a domain: check it'],
 ])
+
+/** The identity as one who holds tokens. */
+export function holderOf(identity: Identity): TokenHolder {
+  return {
+    who: `client ${identity.clientId}`,
+    failure: (thrown) => identityFailure(identity, thrown),
+  }
+}
 
 /** The error for a token that was not had. */
 export function identityFailure(identity: Identity, thrown: unknown): IssuerError {

@@ -147,7 +147,7 @@ export class KeyVault implements Vault {
     const action: VaultAction = {
       what: `read secret "${ref.name}"`,
       vaultUrl: this.#options.location.url,
-      clientId: this.#options.tokens.clientId,
+      who: this.#options.tokens.who,
       right: readSecret,
       object: `secret "${ref.name}" with version ${ref.version}`,
       ifRefused: 'check name and version in spec.ca',
@@ -173,7 +173,7 @@ export class KeyVault implements Vault {
     return {
       what: `read certificate "${name}"`,
       vaultUrl: this.#options.location.url,
-      clientId: this.#options.tokens.clientId,
+      who: this.#options.tokens.who,
       right: readCertificate,
       object: `certificate "${name}"${version}`,
       ifRefused,

@@ -120,7 +120,7 @@ function actionOf({ location, tokens, request }: SignCall): VaultAction {
   return {
     what: `sign with key "${request.key.name}"`,
     vaultUrl: location.url,
-    clientId: tokens.clientId,
+    who: tokens.who,
     right: signWithKey,
     object: `key "${request.key.name}" with version ${request.key.version}`,
     ifRefused:

@@ -2,7 +2,6 @@ import type { AccessToken, TokenCredential } from '@azure/identity'
 import type { Clock } from '../clock.ts'
 import { IssuerError } from '../error.ts'
 import type { Cloud } from './cloud.ts'
-import { type Identity, identityFailure } from './identity.ts'
 
 /** A token is fetched anew this long before its end, in milliseconds. */
 const refreshMargin = 300_000
@@ -10,12 +9,20 @@ const refreshMargin = 300_000
 const refreshPause = 30_000
 const fetchTimeout = 30_000
 
+/** Whom tokens are for. */
+export interface TokenHolder {
+  /** As `client 1b4e…`, for messages. */
+  readonly who: string
+  /** The error for a token that was not had. */
+  failure(thrown: unknown): IssuerError
+}
+
 /**
  * Access tokens of one identity: one fetch at a time, shared by all who wait, kept until shortly
  * before its end. A signature then costs no call to Entra.
  */
 export class TokenSource {
-  readonly #identity: Identity
+  readonly #holder: TokenHolder
   readonly #credential: TokenCredential
   readonly #scope: string
   readonly #clock: Clock
@@ -23,16 +30,16 @@ export class TokenSource {
   #fetching: Promise<AccessToken> | undefined
   #notBefore = 0
 
-  constructor(identity: Identity, credential: TokenCredential, cloud: Cloud, clock: Clock) {
-    this.#identity = identity
+  constructor(holder: TokenHolder, credential: TokenCredential, cloud: Cloud, clock: Clock) {
+    this.#holder = holder
     this.#credential = credential
     this.#scope = cloud.scope
     this.#clock = clock
   }
 
-  /** Whom the tokens are for. */
-  get clientId(): string {
-    return this.#identity.clientId
+  /** Whom the tokens are for, in words. */
+  get who(): string {
+    return this.#holder.who
   }
 
   /**
@@ -105,7 +112,7 @@ export class TokenSource {
       this.#current = token
       return token
     } catch (error) {
-      throw error instanceof IssuerError ? error : identityFailure(this.#identity, error)
+      throw error instanceof IssuerError ? error : this.#holder.failure(error)
     }
   }
 }

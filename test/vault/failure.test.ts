@@ -8,7 +8,7 @@ import { credentialOf } from '../../src/vault/identity.ts'
 const action: VaultAction = {
   what: 'sign with key "ca"',
   vaultUrl: 'https://contoso.vault.azure.net',
-  clientId: 'c1',
+  who: 'client c1',
   right: {
     role: 'Key Vault Crypto User',
     dataAction: 'Microsoft.KeyVault/vaults/keys/sign/action',

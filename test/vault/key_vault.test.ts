@@ -9,7 +9,7 @@ import { type DevVault, startDevVault } from '../../src/devvault/dev_vault.ts'
 import { IssuerError } from '../../src/error.ts'
 import { isObject, objectAt, textAt } from '../../src/json.ts'
 import { parseVaultUrl } from '../../src/vault/cloud.ts'
-import { credentialOf, type Identity } from '../../src/vault/identity.ts'
+import { credentialOf, holderOf, type Identity } from '../../src/vault/identity.ts'
 import { KeyVault, type VaultCall } from '../../src/vault/key_vault.ts'
 import { TokenSource } from '../../src/vault/token_source.ts'
 import type { ObjectVersion } from '../../src/vault/vault.ts'
@@ -62,7 +62,7 @@ beforeEach(() => {
   }
   const location = parseVaultUrl(`https://${vaultHost}`, ['.vault.azure.net'])
   const credential = credentialOf(identity, location.cloud)
-  const tokens = new TokenSource(identity, credential, location.cloud, systemClock)
+  const tokens = new TokenSource(holderOf(identity), credential, location.cloud, systemClock)
   const onCall = (call: VaultCall) => calls.push(call)
   vault = new KeyVault({
     location,

@@ -3,7 +3,7 @@ import { beforeEach, test } from 'node:test'
 import type { AccessToken, GetTokenOptions } from '@azure/identity'
 import { IssuerError } from '../../src/error.ts'
 import type { Cloud } from '../../src/vault/cloud.ts'
-import type { Identity } from '../../src/vault/identity.ts'
+import { holderOf, type Identity } from '../../src/vault/identity.ts'
 import { TokenSource } from '../../src/vault/token_source.ts'
 import { FakeClock } from '../fake_clock.ts'
 
@@ -35,7 +35,7 @@ beforeEach(() => {
       return answer()
     },
   }
-  source = new TokenSource(identity, credential, cloud, clock)
+  source = new TokenSource(holderOf(identity), credential, cloud, clock)
 })
 
 test('many who wait share one fetch, and later ones its token', async () => {
