@@ -6,6 +6,8 @@ export type Curve = 'P-256' | 'P-384' | 'P-521'
 export interface CurveParameters {
   readonly name: Curve
   readonly oid: string
+  /** Name in OpenSSL. */
+  readonly openssl: string
   /** Octets of a coordinate, and of r and s in a signature. */
   readonly coordinateLength: number
   readonly p: bigint
@@ -18,6 +20,7 @@ export const curves: readonly CurveParameters[] = [
   {
     name: 'P-256',
     oid: oid.p256,
+    openssl: 'prime256v1',
     coordinateLength: 32,
     p: 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n,
     b: 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn,
@@ -26,6 +29,7 @@ export const curves: readonly CurveParameters[] = [
   {
     name: 'P-384',
     oid: oid.p384,
+    openssl: 'secp384r1',
     coordinateLength: 48,
     p: 2n ** 384n - 2n ** 128n - 2n ** 96n + 2n ** 32n - 1n,
     b: 0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aefn,
@@ -34,6 +38,7 @@ export const curves: readonly CurveParameters[] = [
   {
     name: 'P-521',
     oid: oid.p521,
+    openssl: 'secp521r1',
     coordinateLength: 66,
     p: 2n ** 521n - 1n,
     b: 0x51953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00n,

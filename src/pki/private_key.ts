@@ -1,8 +1,16 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import { createECDH, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { unsigned } from './bytes.ts'
 import { type Element, readDer, tags } from './der.ts'
 import { explicitly, Fields, readOid, readSmallInteger } from './der_fields.ts'
-import { derNull, objectIdentifier, octetString, sequence, unsignedInteger } from './der_writer.ts'
+import {
+  bitString,
+  derNull,
+  explicit,
+  objectIdentifier,
+  octetString,
+  sequence,
+  unsignedInteger,
+} from './der_writer.ts'
 import { type CurveParameters, curves } from './elliptic_curves.ts'
 import type { Scratch } from './key_bundle.ts'
 import { oid } from './oids.ts'
@@ -122,7 +130,11 @@ function encodeEc(algorithm: Fields, inner: Uint8Array, scratch: Scratch): Uint8
   const digits = number.toString(16).padStart(curve.coordinateLength * 2, '0')
   const octets = scratch.keep(Buffer.from(digits, 'hex'))
   const version = unsignedInteger(Uint8Array.of(1))
-  const ecPrivateKey = scratch.keep(sequence(version, scratch.keep(octetString(octets))))
+  // The public key that belongs to it, for programs that want one there (RFC 5915 §3).
+  const point = createECDH(curve.openssl)
+  point.setPrivateKey(octets)
+  const publicKey = explicit(1, bitString(point.getPublicKey()))
+  const ecPrivateKey = scratch.keep(sequence(version, scratch.keep(octetString(octets)), publicKey))
   const identifier = sequence(objectIdentifier(oid.ecPublicKey), objectIdentifier(curve.oid))
   return encodePkcs8(identifier, ecPrivateKey)
 }

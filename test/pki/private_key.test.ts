@@ -58,8 +58,11 @@ describe('a private key is read', () => {
   for (const type of types) {
     test(type, () => {
       const { privateKey, spki } = keyOf(type)
-      const key = accepted(read(privateKey.export({ type: 'pkcs8', format: 'der' })))
+      const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
+      const key = accepted(read(pkcs8))
       assert.ok(key.privateKey.equals(privateKey))
+      // The public key of an EC key among it.
+      assert.deepEqual(key.privateKey.export({ type: 'pkcs8', format: 'der' }), pkcs8)
       assert.deepEqual(key.publicKey.spki, spki)
     })
   }
@@ -92,6 +95,10 @@ describe('a private key is read', () => {
       const key = accepted(read(der))
       assert.ok(key.privateKey.equals(ecKey.privateKey))
       assert.deepEqual(key.publicKey.spki, ecKey.spki)
+      const [written, own] = [key, ecKey].map(({ privateKey }) =>
+        privateKey.export({ type: 'pkcs8', format: 'der' }),
+      )
+      assert.deepEqual(written, own)
     })
   }
 
