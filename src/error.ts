@@ -60,6 +60,9 @@ export const retryClassByCode = {
   KubeUnauthorized: 'backoff',
   KubeUnavailable: 'backoff',
 
+  // Where a command was to write, or to read from.
+  FileRefused: 'change',
+
   Aborted: 'stop',
   LeaseLost: 'stop',
   Internal: 'backoff',

@@ -1,3 +1,6 @@
+import { exportCertificate } from './cli/export.ts'
+import { exportHelp, parseExportFlags } from './cli/export_flags.ts'
+import type { ParsedFlags } from './cli/parsed_flags.ts'
 import { run } from './cli/run.ts'
 import { parseRunFlags, runHelp } from './cli/run_flags.ts'
 import { packageVersion } from './cli/version.ts'
@@ -8,12 +11,14 @@ type Command = (args: readonly string[]) => number | Promise<number>
 const help = `akv-issuer: a cert-manager issuer for Azure Key Vault.
 
   akv-issuer run [flags]   answer CertificateRequests; see akv-issuer run --help
+  akv-issuer export        write a certificate of Key Vault with its key; see export --help
   akv-issuer version
   akv-issuer help
 `
 
 const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
-  ['run', runCommand],
+  ['run', withFlags(runHelp, parseRunFlags, run)],
+  ['export', withFlags(exportHelp, parseExportFlags, exportCertificate)],
   ['version', () => print(`${packageVersion()}\n`)],
   ['--version', () => print(`${packageVersion()}\n`)],
   ['help', () => print(help)],
@@ -28,10 +33,16 @@ async function main([word, ...args]: readonly string[]): Promise<number> {
   return command ? await command(args) : misuse(`unknown command "${word}"\n${help}`)
 }
 
-async function runCommand(args: readonly string[]): Promise<number> {
-  if (args.includes('--help')) return print(runHelp)
-  const parsed = parseRunFlags(args)
-  return parsed.ok ? await run(parsed.flags) : misuse(`${parsed.message}\n`)
+function withFlags<T>(
+  usage: string,
+  parse: (args: readonly string[]) => ParsedFlags<T>,
+  work: (flags: T) => Promise<number>,
+): Command {
+  return async (args) => {
+    if (args.includes('--help')) return print(usage)
+    const parsed = parse(args)
+    return parsed.ok ? await work(parsed.flags) : misuse(`${parsed.message}\n`)
+  }
 }
 
 function print(text: string): number {

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { describeDuration, parseGoDuration } from '../api/duration.ts'
 import { type LogLevel, logLevels } from '../log.ts'
 import { cloudBySuffix } from '../vault/cloud.ts'
+import { type ParsedFlags, parsedFlags } from './parsed_flags.ts'
 
 export interface RunFlags {
   readonly kubeconfig: string | undefined
@@ -19,10 +20,6 @@ export interface RunFlags {
   readonly listen: { readonly host: string; readonly port: number }
   readonly logLevel: LogLevel
 }
-
-export type ParsedFlags<T> =
-  | { readonly ok: true; readonly flags: T }
-  | { readonly ok: false; readonly message: string }
 
 const knownSuffixes = [...cloudBySuffix.keys()]
 
@@ -48,12 +45,7 @@ export const runHelp = `akv-issuer run: answers CertificateRequests out of Azure
 
 /** Reads the flags of `akv-issuer run`. A refusal names the flag and what it takes. */
 export function parseRunFlags(args: readonly string[]): ParsedFlags<RunFlags> {
-  try {
-    return { ok: true, flags: readFlags(args) }
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    return { ok: false, message: `${message}\nSee akv-issuer run --help.` }
-  }
+  return parsedFlags('run', () => readFlags(args))
 }
 
 function readFlags(args: readonly string[]): RunFlags {

@@ -69,7 +69,12 @@ export class KeyMaterialCache {
   }
 }
 
-async function readMaterial(
+/**
+ * Reads key and chain of a version, and holds them against the version itself.
+ *
+ * @throws IssuerError as `KeyMaterialCache.get` does
+ */
+export async function readMaterial(
   vault: Vault,
   name: string,
   { version, certificate }: UsableVersion,

@@ -45,6 +45,8 @@ export const oid = {
   certBag: '1.2.840.113549.1.12.10.1.3',
   safeContentsBag: '1.2.840.113549.1.12.10.1.6',
   x509CertificateBag: '1.2.840.113549.1.9.22.1',
+  friendlyName: '1.2.840.113549.1.9.20',
+  localKeyId: '1.2.840.113549.1.9.21',
 
   /** Encryption under a password: RFC 7292 appendix C, RFC 8018 appendices A to C. */
   pbeSha1Rc4Of128: '1.2.840.113549.1.12.1.1',

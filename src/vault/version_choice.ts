@@ -84,8 +84,8 @@ async function newestOlder(
   return undefined
 }
 
-/** The version, or what is wrong with it. */
-function readVersion(
+/** The version, or what is wrong with it, as `is disabled`. */
+export function readVersion(
   version: CertificateVersion,
   known: UsableVersion | undefined,
   now: number,

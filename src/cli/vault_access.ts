@@ -1,0 +1,32 @@
+import { systemClock } from '../clock.ts'
+import { vaultConnections } from '../vault/connections.ts'
+import { KeyVault } from '../vault/key_vault.ts'
+import { operatorCredential, operatorHolder, operatorIdentity } from '../vault/operator_identity.ts'
+import { TokenSource } from '../vault/token_source.ts'
+import type { VaultFlags } from './vault_flags.ts'
+
+/** A vault for the length of a command. */
+export interface VaultAccess {
+  readonly vault: KeyVault
+  readonly tokens: TokenSource
+  close(): Promise<void>
+}
+
+/** @throws IssuerError `IdentityRefused` */
+export function openVault({ location, identity: choice }: VaultFlags): VaultAccess {
+  const identity = operatorIdentity(choice, process.env)
+  const { cloud } = location
+  const credential = operatorCredential(identity, cloud)
+  const tokens = new TokenSource(operatorHolder(identity), credential, cloud, systemClock)
+  const dispatcher = vaultConnections(() => {})
+  const vault = new KeyVault({
+    location,
+    tokens,
+    inFlight: 4,
+    dispatcher,
+    clock: systemClock,
+    assertLeader: () => {},
+    onCall: () => {},
+  })
+  return { vault, tokens, close: () => dispatcher.close() }
+}
