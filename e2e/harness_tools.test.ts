@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -21,13 +21,14 @@ describe('building the tools', () => {
   function build(
     programs: Readonly<Record<string, string>>,
     cache: string,
+    env: Readonly<Record<string, string>> = {},
   ): { status: number | null; stderr: string } {
     const path = mkdtempSync(join(folder, 'path-'))
     for (const [name, lines] of Object.entries(programs)) {
       writeFileSync(join(path, name), `#!/bin/sh\n${lines}\n`, { mode: 0o755 })
     }
     const { status, stderr } = spawnSync(process.execPath, [join(harness, 'build_tools.ts')], {
-      env: { PATH: path, HOME: folder, XDG_CACHE_HOME: cache },
+      env: { PATH: path, HOME: folder, XDG_CACHE_HOME: cache, ...env },
       encoding: 'utf8',
     })
     return { status, stderr }
@@ -79,6 +80,33 @@ describe('building the tools', () => {
       stderr,
       /go build of etcd ended with exit code 1\nlast lines of .+etcd\.log:\n {2}no such host\n$/,
     )
+  })
+
+  /** The cache as it is, but for istiod. */
+  function cacheWithoutIstiod(): string {
+    const cache = mkdtempSync(join(folder, 'cache-'))
+    const [from, to] = [join(cacheRoot, 'tools'), join(cache, 'akv-issuer', 'tools')]
+    mkdirSync(to, { recursive: true })
+    for (const name of readdirSync(from).filter((one) => !/^(istio-|log$)/.test(one))) {
+      symlinkSync(join(from, name), join(to, name))
+    }
+    return cache
+  }
+
+  test('fails without istiod, and says how to go without it', () => {
+    const { status, stderr } = build({ go: goWithoutNetwork() }, cacheWithoutIstiod())
+    assert.equal(status, 1)
+    assert.match(
+      stderr,
+      /^istiod cannot be had: .+ no such host\nALLOW_MISSING=istiod in the environment .+\n$/ms,
+    )
+  })
+
+  test('goes without istiod where that is allowed, and says so last', () => {
+    const allowed = { ALLOW_MISSING: 'istiod' }
+    const { status, stderr } = build({ go: goWithoutNetwork() }, cacheWithoutIstiod(), allowed)
+    assert.equal(status, 0)
+    assert.match(stderr, /\nistiod could not be built: NO TEST OF ISTIO HAS RUN .+\n$/)
   })
 })
 

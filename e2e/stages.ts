@@ -1,9 +1,11 @@
 // What `make test`, `unit`, `e2e`, `bench` and `soak` do: node e2e/stages.ts WORD
 // ONLY=word in the environment picks the files whose name has the word (not for unit).
+// ALLOW_MISSING=istiod goes without the tests of Istio where istiod cannot be built.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { spawnLeashed } from './harness/leash.ts'
 import { seconds } from './harness/progress.ts'
+import { istioLeftOut } from './harness/tools.ts'
 
 interface Stage {
   readonly name: string
@@ -51,6 +53,8 @@ const target = targets.get(word)
 if (!target) throw new Error(`expected one of ${[...targets.keys()].join(', ')}, got "${word}"`)
 const passed = await target()
 say(`${word} ${passed ? 'passed' : 'FAILED'} after ${seconds(performance.now() - start)}`)
+const leftOut = istioLeftOut()
+if (leftOut !== false && word !== 'unit') say(leftOut)
 // At once: what still runs in the background ends with this process.
 process.exit(passed ? 0 : 1)
 

