@@ -25,6 +25,7 @@ import (
 	"k8s.io/klog/v2"
 
 	// Each import registers its controller(s) under a name.
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificate-shim/gateways"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificate-shim/ingresses"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/acme"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/approver"
@@ -63,6 +64,7 @@ func main() {
 	flag.StringVar(&opts.Namespace, "namespace", "", "limit to one namespace")
 	flag.StringVar(&opts.ClusterResourceNamespace, "cluster-resource-namespace", "cert-manager", "Secrets of ClusterIssuers")
 	flag.BoolVar(&opts.EnableOwnerRef, "enable-certificate-owner-ref", false, "")
+	flag.BoolVar(&opts.EnableGatewayAPI, "enable-gateway-api", false, "runs gateway-shim; needs the CRDs of the Gateway API")
 	flag.DurationVar(&opts.CertificateRequestMinimumBackoffDuration, "backoff-min", time.Hour, "")
 	flag.DurationVar(&opts.CertificateRequestMaximumBackoffDuration, "backoff-max", 32*time.Hour, "")
 	v := flag.Int("v", 2, "log level")
@@ -77,7 +79,9 @@ func main() {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	enabled := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !selected(n, *controllers) })
+	enabled := slices.DeleteFunc(slices.Clone(names), func(n string) bool {
+		return !selected(n, *controllers) || n == "gateway-shim" && !opts.EnableGatewayAPI
+	})
 	if *list {
 		fmt.Println(strings.Join(names, "\n"))
 		return
@@ -136,6 +140,9 @@ func main() {
 	shared.SharedInformerFactory.Start(ctx.Done())
 	shared.KubeSharedInformerFactory.Start(ctx.Done())
 	shared.HTTP01ResourceMetadataInformersFactory.Start(ctx.Done())
+	if opts.EnableGatewayAPI {
+		shared.GWShared.Start(ctx.Done())
+	}
 	shared.SharedInformerFactory.WaitForCacheSync(ctx.Done())
 	fmt.Printf("READY controllers=%s\n", strings.Join(enabled, ","))
 	wg.Wait()
