@@ -13,7 +13,8 @@ import { at, conditionOf, textAt } from './harness/json.ts'
 import { until } from './harness/until.ts'
 import { createVaultCa } from './product/ca.ts'
 import { certificate, clusterIssuer } from './product/manifests.ts'
-import { addConditions, certificateRequest, postRequest } from './product/requests.ts'
+import { renewByHand } from './product/renewal.ts'
+import { certificateRequest, postRequest } from './product/requests.ts'
 import { certificatesIn, clusterIssuers, type Scene, startScene } from './product/scene.ts'
 import { certificatesOf, idOf, issued, type TlsSecret } from './product/tls_secret.ts'
 import { logLines } from './product/told.ts'
@@ -152,16 +153,7 @@ describe('an issuer that signs', () => {
     test('renews by hand, as cmctl renew does', async () => {
       await createCertificate('by-hand', 'pem-and-pem')
       const first = await issued(scene, namespace, 'by-hand')
-      await scene.object(
-        `${path}/by-hand`,
-        'done with its first issuance',
-        (object) => conditionOf(object, 'Issuing') === undefined,
-      )
-      await addConditions(scene, `${path}/by-hand`, {
-        type: 'Issuing',
-        reason: 'ManuallyTriggered',
-        message: 'Certificate re-issuance manually triggered',
-      })
+      await renewByHand(scene, `${path}/by-hand`)
       await assertRenewed('by-hand', first)
     })
   })
