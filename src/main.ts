@@ -4,6 +4,7 @@ import type { ParsedFlags } from './cli/parsed_flags.ts'
 import { run } from './cli/run.ts'
 import { parseRunFlags, runHelp } from './cli/run_flags.ts'
 import { packageVersion } from './cli/version.ts'
+import { IssuerError } from './error.ts'
 
 /** Takes the arguments after its name; gives the exit code of the process. */
 type Command = (args: readonly string[]) => number | Promise<number>
@@ -30,7 +31,14 @@ process.exitCode = await main(process.argv.slice(2))
 async function main([word, ...args]: readonly string[]): Promise<number> {
   if (word === undefined) return misuse(help)
   const command = commands.get(word)
-  return command ? await command(args) : misuse(`unknown command "${word}"\n${help}`)
+  if (!command) return misuse(`unknown command "${word}"\n${help}`)
+  try {
+    return await command(args)
+  } catch (thrown) {
+    if (!(thrown instanceof IssuerError)) throw thrown
+    process.stderr.write(`akv-issuer ${word}: ${thrown.message}\n`)
+    return 1
+  }
 }
 
 function withFlags<T>(
