@@ -30,7 +30,6 @@ describe('whatever a good request asks for', () => {
   const issued = new Map<Signer, IssuedCertificate[]>(signers.map((one) => [one, []]))
 
   test('the certificate says it, and reads back octet by octet', () => {
-    // biome-ignore lint/nursery/noFloatingPromises: a property that is not async has run when it returns
     fc.assert(
       fc.property(cases, (one) => {
         const certificate = issueFor(one)
