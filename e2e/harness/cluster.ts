@@ -5,9 +5,10 @@ import type { Authority } from './authority.ts'
 import type { Ground } from './control_plane.ts'
 import { createCrd } from './custom_resources.ts'
 import { type Json, textAt } from './json.ts'
-import { type KubectlOptions, type KubectlResult, runKubectl } from './kubectl.ts'
+import { type KubectlOptions, runKubectl } from './kubectl.ts'
 import type { ProcessOptions, RunningProcess } from './process.ts'
 import type { ProcessGroup } from './process_group.ts'
+import type { ProgramResult } from './program.ts'
 import type { Scratch } from './scratch.ts'
 import { createServiceAccount, type ServiceAccount } from './service_account.ts'
 import { type WatchEvent, watch } from './watch.ts'
@@ -76,7 +77,7 @@ export class Cluster {
     return stop
   }
 
-  kubectl(args: readonly string[], options?: KubectlOptions): Promise<KubectlResult> {
+  kubectl(args: readonly string[], options?: KubectlOptions): Promise<ProgramResult> {
     const { ground, kubeconfig } = this.#parts
     const setting = { program: ground.program('kubectl'), kubeconfig, home: this.dir }
     return runKubectl(setting, args, options)

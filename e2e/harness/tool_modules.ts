@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 /** A Go module under e2e/tools and the programs built from it. */
 export interface ToolModule {
-  readonly name: 'kube' | 'certmanager' | 'istio' | 'validators'
+  readonly name: 'kube' | 'certmanager' | 'istio' | 'validators' | 'helm'
   readonly programs: readonly { readonly file: string; readonly package: string }[]
   /** Whose version in go.mod the programs show as their own. */
   readonly versionOf: string
@@ -96,6 +96,18 @@ export const validatorModule: ToolModule = {
   versionOf: 'github.com/zmap/zlint/v3',
   linkerFlags: () => [],
   diskBytes: 1e9,
+}
+
+/** What installs and judges the chart. */
+export const helmModule: ToolModule = {
+  name: 'helm',
+  programs: [
+    { file: 'helm', package: 'helm.sh/helm/v4/cmd/helm' },
+    { file: 'kubeconform', package: 'github.com/yannh/kubeconform/cmd/kubeconform' },
+  ],
+  versionOf: 'helm.sh/helm/v4',
+  linkerFlags: (version) => [`-X=helm.sh/helm/v4/internal/version.version=${version}`],
+  diskBytes: 2e9,
 }
 
 export const buildFlags = ['-trimpath', '-buildvcs=false', '-mod=readonly'] as const

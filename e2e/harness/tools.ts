@@ -14,6 +14,7 @@ import {
   builtFolder,
   cacheRoot,
   clusterModules,
+  helmModule,
   istioModule,
   partsOf,
   type ToolModule,
@@ -57,8 +58,14 @@ export async function ensureIstio(
   return { ...toolsOf([istioModule]), ...pythonEnvironment() }
 }
 
+/** helm and kubeconform. */
+export async function ensureHelm(out: NodeJS.WriteStream = process.stderr): Promise<Tools> {
+  await ensure({ modules: [helmModule], python: false }, out)
+  return toolsOf([helmModule])
+}
+
 export async function ensureAll(out: NodeJS.WriteStream = process.stderr): Promise<void> {
-  await ensure({ modules: [...clusterModules, validatorModule], python: true }, out)
+  await ensure({ modules: [...clusterModules, validatorModule, helmModule], python: true }, out)
   try {
     await ensureIstio(out)
   } catch (error) {
