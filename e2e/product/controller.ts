@@ -3,21 +3,29 @@ import { join } from 'node:path'
 import type { Cluster } from '../harness/cluster.ts'
 import type { RunningProcess } from '../harness/process.ts'
 import { until } from '../harness/until.ts'
+import { installChart, renderedController } from './chart.ts'
 import type { DevVault } from './dev_vault.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 export const controllerNamespace = 'akv-issuer'
 export const tokenAudience = 'api://AzureADTokenExchange'
 
+/** Whether the product is installed by its chart, in place of `config/`. */
+export const isByChart = () => process.env.INSTALL === 'chart'
+
 /** Applies what a user applies: CRDs and RBAC, the approver's grant included. */
 export async function installProduct(cluster: Cluster): Promise<void> {
-  const { code } = await cluster.api('GET', `/api/v1/namespaces/${controllerNamespace}`)
-  if (code === 404) await must(cluster, ['create', 'namespace', controllerNamespace])
-  await must(cluster, ['apply', '-f', join(root, 'config/crd'), '-f', join(root, 'config/rbac')])
+  await (isByChart() ? installChart(cluster) : applyConfig(cluster))
   await until('our kinds served', async () => {
     const answer = await cluster.api('GET', '/apis/keyvault.akv-issuer.io/v1alpha1/clusterissuers')
     return answer.code === 200
   })
+}
+
+async function applyConfig(cluster: Cluster): Promise<void> {
+  const { code } = await cluster.api('GET', `/api/v1/namespaces/${controllerNamespace}`)
+  if (code === 404) await must(cluster, ['create', 'namespace', controllerNamespace])
+  await must(cluster, ['apply', '-f', join(root, 'config/crd'), '-f', join(root, 'config/rbac')])
 }
 
 export interface ControllerOptions {
@@ -43,8 +51,8 @@ export async function startController(
     name,
     command: process.execPath,
     args: [
-      join(root, 'src/main.ts'),
-      'run',
+      process.env.CONTROLLER ?? join(root, 'src/main.ts'),
+      ...(isByChart() ? (await renderedController(cluster)).args : ['run']),
       `--kubeconfig=${account.kubeconfig}`,
       `--namespace=${controllerNamespace}`,
       '--listen=127.0.0.1:0',

@@ -7,7 +7,8 @@ import { dnsName, makeName, subjectAltName } from '../../test/pki/make_csr.ts'
 import type { ApiPath, Cluster } from '../harness/cluster.ts'
 import { at, textAt } from '../harness/json.ts'
 import { until } from '../harness/until.ts'
-import { controllerNamespace } from './controller.ts'
+import { deliverInto, installChart } from './chart.ts'
+import { controllerNamespace, isByChart } from './controller.ts'
 import type { DevVault } from './dev_vault.ts'
 import { importCertificate } from './vault_objects.ts'
 
@@ -66,12 +67,14 @@ export class LeafIssuer {
 
 /** What an operator does once, to have certificates delivered. */
 export async function allowDelivery(cluster: Cluster): Promise<void> {
+  if (isByChart()) return await installChart(cluster, { deliver: { enabled: true } })
   const { code, stderr } = await cluster.kubectl(['apply', '-f', deliverRbac])
   if (code !== 0) throw new Error(`kubectl apply: ${stderr}`)
 }
 
 /** And for each namespace that they are delivered into. */
 export async function openToDelivery(cluster: Cluster, namespace: string): Promise<void> {
+  if (isByChart()) return await deliverInto(cluster, namespace)
   const path: ApiPath = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`
   await cluster.must('POST', path, {
     metadata: { name: 'akv-issuer-deliver' },
