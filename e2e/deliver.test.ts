@@ -125,6 +125,7 @@ describe('an issuer that delivers', () => {
     assert.equal(
       at(still, 'metadata', 'resourceVersion'),
       at(request, 'metadata', 'resourceVersion'),
+      `at first ${JSON.stringify(request, null, 2)}, then ${scene.evidence(still)}`,
     )
     const ready = await scene.ready(`${path}/due`)
     assert.equal(at(ready, 'status', 'revision'), 1)
