@@ -1,6 +1,7 @@
 import { IssuerError } from '../error.ts'
 import type { BehaviourSettings } from './behaviour.ts'
 import type { Control, Latency } from './control.ts'
+import { parseSubscription } from './event_grid.ts'
 import { parseFault } from './faults.ts'
 import { type Answer, isJson, type Json } from './http.ts'
 import { type Identity, parseFederationInput, parseIdentityInput } from './identities.ts'
@@ -20,6 +21,7 @@ import type { QuotaSettings } from './quota.ts'
  *     GET    /behaviour  PUT       see `BehaviourSettings`
  *     GET    /identities  PUT      see `IdentityInput`
  *     POST   /federation           {"clientId", "issuer", "subject", "audience", "jwks"}
+ *     GET    /subscriptions  PUT   of Event Grid, see `Subscription`; 200 once the endpoint agreed
  *     *      /vaults/{vault}/...   any operation of the data plane, without a token
  */
 export async function answerAdmin(
@@ -37,7 +39,7 @@ export async function answerAdmin(
     if (handle === undefined) {
       return { status: 404, body: { error: `no ${method} /${path.join('/')} in the admin API` } }
     }
-    return { status: 200, body: handle(control, body, info) ?? {} }
+    return { status: 200, body: (await handle(control, body, info)) ?? {} }
   } catch (error) {
     if (error instanceof IssuerError) return { status: 400, body: { error: error.message } }
     throw error
@@ -79,6 +81,8 @@ const routes: ReadonlyMap<string, Handler> = new Map<string, Handler>([
     'PUT /identities',
     (control, body) => withoutSecrets(control.putIdentity(parseIdentityInput(body))),
   ],
+  ['GET /subscriptions', (control) => ({ subscriptions: control.eventGrid.subscriptions() })],
+  ['PUT /subscriptions', (control, body) => control.eventGrid.subscribe(parseSubscription(body))],
   [
     'POST /federation',
     (control, body) => {

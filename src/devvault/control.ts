@@ -2,6 +2,7 @@ import { IssuerError } from '../error.ts'
 import type { Random } from '../random.ts'
 import type { Behaviour } from './behaviour.ts'
 import type { DataPlane } from './data_plane.ts'
+import type { EventGrid } from './event_grid.ts'
 import type { Faults } from './faults.ts'
 import type { Answer } from './http.ts'
 import {
@@ -26,6 +27,7 @@ export class Control {
   readonly faults: Faults
   readonly quota: Quota
   readonly behaviour: Behaviour
+  readonly eventGrid: EventGrid
   /** What vaults go by; renewals and the ends of pending operations follow it. */
   readonly clock: SettableClock
   latency: Latency = {}
@@ -39,6 +41,7 @@ export class Control {
       readonly faults: Faults
       readonly quota: Quota
       readonly behaviour: Behaviour
+      readonly eventGrid: EventGrid
       readonly clock: SettableClock
     },
     state: State,
@@ -49,6 +52,7 @@ export class Control {
     this.faults = parts.faults
     this.quota = parts.quota
     this.behaviour = parts.behaviour
+    this.eventGrid = parts.eventGrid
     this.clock = parts.clock
     this.#state = state
     this.#dataPlane = dataPlane

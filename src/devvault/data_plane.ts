@@ -47,6 +47,8 @@ export interface DataPlaneParts {
   /** For everything that vaults hold. */
   readonly vaultClock: SettableClock
   readonly random: Random
+  /** Told when something in the vault changed. */
+  onChange(vault: VaultState): void
   /** Resolves when what is answered is also on the disk. */
   saved(): Promise<void>
 }
@@ -131,7 +133,7 @@ export class DataPlane {
   }
 
   async #run(request: VaultRequest, found: Match, apiVersion: string, body: Json): Promise<Answer> {
-    const { vaultClock, random, behaviour, saved } = this.#parts
+    const { vaultClock, random, behaviour, onChange, saved } = this.#parts
     const nowMs = vaultClock.now()
     const settled = this.#lifecycle.settle(request.vault, nowMs)
     const changes = !readOnly.test(`${request.method} ${found.operation.operation}`)
@@ -151,7 +153,10 @@ export class DataPlane {
       return await found.operation.run(call)
     } finally {
       if (changes) this.#lifecycle.changed(request.vault)
-      if (changes || settled) await saved()
+      if (changes || settled) {
+        onChange(request.vault)
+        await saved()
+      }
     }
   }
 }

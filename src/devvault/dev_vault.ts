@@ -12,6 +12,7 @@ import { Behaviour, type BehaviourSettings } from './behaviour.ts'
 import { Control, type Latency } from './control.ts'
 import { DataPlane } from './data_plane.ts'
 import { Entra } from './entra.ts'
+import { EventGrid } from './event_grid.ts'
 import { Faults } from './faults.ts'
 import { Front } from './front.ts'
 import type { IdentityInput } from './identities.ts'
@@ -106,6 +107,9 @@ export async function startDevVault(options: DevVaultOptions = {}): Promise<DevV
   const quota = new Quota()
   const behaviour = new Behaviour()
   const vaultClock = new SettableClock(clock, state)
+  const stop = new AbortController()
+  const journal = new Journal()
+  const eventGrid = new EventGrid({ state, entra, journal, clock, random, stopping: stop.signal })
   const dataPlane = new DataPlane({
     state,
     signer,
@@ -114,10 +118,12 @@ export async function startDevVault(options: DevVaultOptions = {}): Promise<DevV
     clock,
     vaultClock,
     random,
+    onChange: (vault) => eventGrid.changed(vault),
     saved,
   })
   const parts = {
-    journal: new Journal(),
+    journal,
+    eventGrid,
     faults: new Faults(),
     quota,
     behaviour,
@@ -131,7 +137,6 @@ export async function startDevVault(options: DevVaultOptions = {}): Promise<DevV
   for (const input of identities) control.putIdentity(input)
   await saved()
 
-  const stop = new AbortController()
   const front = new Front({
     state,
     defaultVault: (options.vaults?.[0] ?? [...state.vaults.keys()][0] ?? '').toLowerCase(),

@@ -149,29 +149,50 @@ export class Entra {
   /** An access token for one of the known resources. */
   tokenFor(identity: Identity, resource: string): IssuedToken | undefined {
     if (!resources.has(resource)) return undefined
-    const now = Math.floor(this.#clock.now() / 1000)
-    const issuer = `https://sts.windows.net/${this.#state.tenantId}/`
     const claims = {
-      aud: resource,
-      iss: issuer,
-      iat: now - 300,
-      nbf: now - 300,
-      exp: now + tokenLifetime,
-      aio: Buffer.from(this.#random.bytes(24)).toString('base64'),
+      ...this.#claims(resource, '1.0'),
       appid: identity.clientId,
       appidacr: identity.secrets.length > 0 ? '1' : '2',
-      idp: issuer,
       oid: identity.objectId,
       sub: identity.objectId,
-      tid: this.#state.tenantId,
-      uti: Buffer.from(this.#random.bytes(16)).toString('base64url'),
-      ver: '1.0',
     }
     return {
       accessToken: this.#signer.issue(claims),
       lifetime: tokenLifetime,
       notBefore: claims.nbf,
       expiresOn: claims.exp,
+    }
+  }
+
+  /** What Event Grid shows a webhook that is protected by the application `audience`. */
+  eventGridToken(audience: string, version: '1.0' | '2.0'): string {
+    return this.#signer.issue({
+      ...this.#claims(audience, version),
+      ...(version === '1.0'
+        ? { appid: eventGridApp, appidacr: '2' }
+        : { azp: eventGridApp, azpacr: '2' }),
+      roles: ['AzureEventGridSecureWebhookSubscriber'],
+      oid: eventGridObject,
+      sub: eventGridObject,
+    })
+  }
+
+  #claims(audience: string, version: '1.0' | '2.0') {
+    const { tenantId } = this.#state
+    const now = Math.floor(this.#clock.now() / 1000)
+    const first = `https://sts.windows.net/${tenantId}/`
+    const issuer = version === '1.0' ? first : `https://${authorityHost}/${tenantId}/v2.0`
+    return {
+      aud: audience,
+      iss: issuer,
+      iat: now - 300,
+      nbf: now - 300,
+      exp: now + tokenLifetime,
+      aio: Buffer.from(this.#random.bytes(24)).toString('base64'),
+      idp: first,
+      tid: tenantId,
+      uti: Buffer.from(this.#random.bytes(16)).toString('base64url'),
+      ver: version,
     }
   }
 
@@ -222,6 +243,9 @@ export class Entra {
 }
 
 const headers = { 'Cache-Control': 'no-store, no-cache', Pragma: 'no-cache', Expires: '-1' }
+/** Microsoft.EventGrid, and its service principal in our tenant. */
+const eventGridApp = '4962773b-9cdb-44cf-a8bf-237846a00ab7'
+const eventGridObject = '44444444-4444-4444-4444-444444444444'
 const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 function equal(one: string, other: string): boolean {
