@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { NoticeOutcome } from '../event_grid/webhook.ts'
 
 /** What the controller counts. Labels come from closed sets or from the issuers' own specs. */
 export class Metrics {
@@ -10,6 +11,7 @@ export class Metrics {
   readonly #behind: Gauge<'issuer'>
   readonly #rotations: Counter
   readonly #swaps: Counter
+  readonly #notices: Counter<'outcome'>
 
   constructor(gauges: { readonly openRequests: () => number; readonly leading: () => boolean }) {
     const registers = [this.registry]
@@ -54,6 +56,12 @@ export class Metrics {
     this.#swaps = new Counter({
       name: 'akv_issuer_key_swaps_total',
       help: 'Keys from Key Vault put where cert-manager takes the key of the next certificate.',
+      registers,
+    })
+    this.#notices = new Counter({
+      name: 'akv_issuer_notices_total',
+      help: 'Requests of Event Grid that were refused or failed, and the events of the others.',
+      labelNames: ['outcome'],
       registers,
     })
     const openRequests = new Gauge({
@@ -118,5 +126,8 @@ export class Metrics {
 
   keySwapped(): void {
     this.#swaps.inc()
+  }
+  notice(outcome: NoticeOutcome, count: number): void {
+    this.#notices.inc({ outcome }, count)
   }
 }

@@ -112,13 +112,17 @@ export class CertificateDirectory {
     })
   }
 
-  /** Something may have changed in the vault: looked at once, whoever said so. */
-  notice(vaultHost: string, certificateName: string): void {
-    for (const watched of this.#all()) {
-      const { place, name } = watched
-      if (place.vaultHost !== vaultHost || keyOf(name) !== keyOf(certificateName)) continue
-      this.#start(watched)
-    }
+  /**
+   * Something may have changed in the vault: looked at once, whoever said so.
+   *
+   * @returns whether anybody wants the certificate
+   */
+  notice(vaultHost: string, certificateName: string): boolean {
+    const meant = [...this.#all()].filter(
+      ({ place, name }) => place.vaultHost === vaultHost && keyOf(name) === keyOf(certificateName),
+    )
+    for (const watched of meant) this.#start(watched)
+    return meant.length > 0
   }
 
   #want(owner: string, place: VaultPlace, name: string): Watched {
