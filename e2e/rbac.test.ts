@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { AuditEvent } from './harness/audit.ts'
 import type { ApiPath } from './harness/cluster.ts'
-import { at, conditionOf, type Json, listAt, textAt } from './harness/json.ts'
+import { at, conditionOf } from './harness/json.ts'
 import { until } from './harness/until.ts'
 import { controllerNamespace } from './product/controller.ts'
 import { certificate, clusterIssuer } from './product/manifests.ts'
@@ -14,6 +14,7 @@ import {
   reasonWritten,
   writesOfOurs,
 } from './product/our_calls.ts'
+import { covers, rightsOf } from './product/rights.ts'
 import {
   certificatesIn,
   clusterIssuers,
@@ -251,45 +252,6 @@ describe('the rights of the controller', () => {
     await scene.ready(`${certificatesIn(team)}/${name}`)
   }
 })
-
-interface Right {
-  readonly apiGroup: string
-  /** With its subresource, as RBAC writes it. */
-  readonly resource: string
-  readonly verb: string
-  /** Empty: any. */
-  readonly names: readonly string[]
-}
-
-function rightsOf(role: Json): readonly Right[] {
-  return listAt(role, 'rules').flatMap((rule) =>
-    texts(rule, 'apiGroups').flatMap((apiGroup) =>
-      texts(rule, 'resources').flatMap((resource) =>
-        texts(rule, 'verbs').map((verb) => ({
-          apiGroup,
-          resource,
-          verb,
-          names: texts(rule, 'resourceNames'),
-        })),
-      ),
-    ),
-  )
-}
-
-function texts(rule: Json, key: string): readonly string[] {
-  return listAt(rule, key).map((value) => textAt(value))
-}
-
-function covers(right: Right, event: AuditEvent, namespace: string | undefined): boolean {
-  const resource = event.subresource ? `${event.resource}/${event.subresource}` : event.resource
-  return (
-    right.apiGroup === event.apiGroup &&
-    right.resource === resource &&
-    right.verb === event.verb &&
-    (right.names.length === 0 || right.names.includes(event.name)) &&
-    (namespace === undefined || namespace === event.namespace)
-  )
-}
 
 function isApproval({ requestObject }: AuditEvent): boolean {
   return at(conditionOf(requestObject, 'Approved'), 'status') === 'True'

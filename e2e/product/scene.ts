@@ -6,6 +6,7 @@ import { until } from '../harness/until.ts'
 import { type CaKey, createVaultCa, type VaultCa } from './ca.ts'
 import { federate, installProduct, startController } from './controller.ts'
 import { type DevVault, startDevVault } from './dev_vault.ts'
+import { allowNotices } from './event_grid.ts'
 import { clusterIssuer } from './manifests.ts'
 
 export interface SceneOptions {
@@ -16,6 +17,8 @@ export interface SceneOptions {
   readonly latencyMs?: number
   readonly caKey?: CaKey
   readonly controllerFlags?: readonly string[]
+  /** Whether replicas may hand notices of Event Grid on. */
+  readonly notices?: boolean
   /** Laid over the spec of ClusterIssuer `akv-issuer`. */
   readonly spec?: Readonly<Record<string, unknown>>
 }
@@ -120,6 +123,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
     const [ca] = await Promise.all([
       createVaultCa(vault, 'ca', caKey && { keyType: caKey }),
       federate(cluster, vault),
+      options.notices && allowNotices(cluster),
     ])
     const flags = options.controllerFlags ?? []
     const controller = await startController(cluster, vault, { flags })

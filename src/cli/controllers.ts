@@ -44,6 +44,8 @@ export interface Controllers {
   readonly open: number
   /** Whether the requests and issuers of the cluster were seen. */
   readonly synced: boolean
+  /** A Key Vault certificate may have changed; whether anybody wants it. */
+  notice(vaultHost: string, certificate: string): boolean
   /** Until the signal; rejects when one of them cannot go on. */
   run(signal: AbortSignal): Promise<void>
 }
@@ -196,6 +198,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     get synced() {
       return issuers.synced && watch.synced
     },
+    notice: (vaultHost, certificate) => directory.notice(vaultHost, certificate),
     async run(signal) {
       try {
         await Promise.all([

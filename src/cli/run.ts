@@ -15,6 +15,7 @@ import { KeyVault } from '../vault/key_vault.ts'
 import { TokenSource } from '../vault/token_source.ts'
 import { VaultPool } from '../vault/vault_pool.ts'
 import { wireControllers } from './controllers.ts'
+import { type EventGrid, startEventGrid } from './event_grid.ts'
 import type { RunFlags } from './run_flags.ts'
 import { stopOnSignal } from './stop_signal.ts'
 import { packageVersion } from './version.ts'
@@ -81,23 +82,40 @@ export async function run(flags: RunFlags): Promise<number> {
     healthy: () => !stop.aborted,
     ready: () => !leading || controllers.synced,
   })
-  log.info('started', {
-    version: packageVersion(),
-    server: kube.server,
-    namespace,
-    listen: server.url,
-  })
-
+  let eventGrid: EventGrid | undefined
   const lead = async (signal: AbortSignal) => {
     leading = true
     log.info('leading', { group })
     try {
-      await controllers.run(signal)
+      await Promise.all([
+        controllers.run(signal),
+        flags.leaderElect && eventGrid?.followOthers(signal),
+      ])
     } finally {
       leading = false
     }
   }
   try {
+    eventGrid =
+      flags.eventGrid &&
+      (await startEventGrid({
+        ...flags.eventGrid,
+        kube,
+        namespace,
+        assertLeader,
+        look: (vaultHost, certificate) => controllers.notice(vaultHost, certificate),
+        metrics,
+        clock,
+        random,
+        log,
+      }))
+    log.info('started', {
+      version: packageVersion(),
+      server: kube.server,
+      namespace,
+      listen: server.url,
+      ...(eventGrid && { eventGrid: eventGrid.url }),
+    })
     if (election) await election.run(stop, lead)
     else await lead(stop)
     return 0
@@ -107,6 +125,7 @@ export async function run(flags: RunFlags): Promise<number> {
     return 1
   } finally {
     await events.flush()
+    await eventGrid?.close()
     await server.close()
     await dispatcher.close()
     await kube.close()

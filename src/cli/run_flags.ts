@@ -2,6 +2,8 @@ import { parseArgs } from 'node:util'
 import { describeDuration, parseGoDuration } from '../api/duration.ts'
 import { type LogLevel, logLevels } from '../log.ts'
 import { cloudBySuffix } from '../vault/cloud.ts'
+import { type Address, parseAddress } from './address.ts'
+import { type EventGridFlags, eventGridHelp, readEventGridFlags } from './event_grid_flags.ts'
 import { type ParsedFlags, parsedFlags } from './parsed_flags.ts'
 
 export interface RunFlags {
@@ -17,7 +19,9 @@ export interface RunFlags {
   readonly rotationWindowMs: number
   readonly concurrency: number
   readonly leaderElect: boolean
-  readonly listen: { readonly host: string; readonly port: number }
+  readonly listen: Address
+  /** Absent: no notices are taken. */
+  readonly eventGrid: EventGridFlags | undefined
   readonly logLevel: LogLevel
 }
 
@@ -40,6 +44,7 @@ export const runHelp = `akv-issuer run: answers CertificateRequests out of Azure
   --concurrency N                    requests worked on at once; default 64
   --no-leader-elect                  for a single replica outside a cluster
   --listen HOST:PORT                 probes and metrics; default 0.0.0.0:9402
+${eventGridHelp}
   --log-level LEVEL                  ${logLevels.join(', ')}; default info
 `
 
@@ -65,6 +70,11 @@ function readFlags(args: readonly string[]): RunFlags {
       concurrency: { type: 'string', default: '64' },
       'leader-elect': { type: 'boolean', default: true },
       listen: { type: 'string', default: '0.0.0.0:9402' },
+      'event-grid-listen': { type: 'string' },
+      'event-grid-secret-file': { type: 'string' },
+      'event-grid-tenant': { type: 'string' },
+      'event-grid-audience': { type: 'string' },
+      'event-grid-cloud': { type: 'string' },
       'log-level': { type: 'string', default: 'info' },
     },
   })
@@ -83,7 +93,8 @@ function readFlags(args: readonly string[]): RunFlags {
     rotationWindowMs: duration('--rotation-window', values['rotation-window'], 0),
     concurrency: count('--concurrency', values.concurrency, 1, 1024),
     leaderElect: values['leader-elect'],
-    listen: address(values.listen),
+    listen: parseAddress('--listen', values.listen),
+    eventGrid: readEventGridFlags(values),
     logLevel: logLevel(values['log-level']),
   }
 }
@@ -108,14 +119,6 @@ function count(flag: string, text: string, least: number, most: number): number 
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN
   if (value >= least && value <= most) return value
   throw new Error(`${flag}: "${text}" is no whole number from ${least} to ${most}`)
-}
-
-function address(text: string): RunFlags['listen'] {
-  const match = /^(?<host>\[[0-9a-f:.]+\]|[^:[\]]+):(?<port>\d{1,5})$/i.exec(text)
-  const host = match?.groups?.host?.replace(/^\[|\]$/g, '')
-  const port = Number(match?.groups?.port)
-  if (host !== undefined && port <= 65_535) return { host, port }
-  throw new Error(`--listen: "${text}" is not of the form HOST:PORT, as 0.0.0.0:9402`)
 }
 
 function logLevel(text: string): LogLevel {
