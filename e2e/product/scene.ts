@@ -13,6 +13,8 @@ export interface SceneOptions {
   readonly audit?: boolean
   /** Of cert-manager's controllers, as `--controllers=*`. */
   readonly certManagerArgs?: readonly string[]
+  /** YAML of CRDs beside ours and cert-manager's, one each. */
+  readonly crds?: readonly string[]
   /** Of each call to the vault, in milliseconds. Default 0. */
   readonly latencyMs?: number
   readonly caKey?: CaKey
@@ -113,8 +115,8 @@ export class Scene {
 }
 
 export async function startScene(options: SceneOptions = {}): Promise<Scene> {
-  const { audit = false, certManagerArgs = [], latencyMs = 0, caKey } = options
-  const cluster = await startCluster({ audit, certManager: { args: certManagerArgs } })
+  const { audit = false, certManagerArgs = [], crds = [], latencyMs = 0, caKey } = options
+  const cluster = await startCluster({ audit, crds, certManager: { args: certManagerArgs } })
   try {
     const [vault] = await Promise.all([
       startDevVault(cluster, latencyMs > 0 ? [`--latency=*=${latencyMs}`] : []),

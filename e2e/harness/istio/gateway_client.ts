@@ -59,6 +59,7 @@ export class GatewayClient {
       const answer = await requestOnce(this.#target)
       if ('failure' in answer) {
         this.failures.push(`handshake ${this.handshakes + 1}: ${answer.failure}`)
+        await delay(pauseMs)
         continue
       }
       this.handshakes++
@@ -70,7 +71,6 @@ export class GatewayClient {
         const since = begun - (this.#firstSeen.get(seenInOrder.at(-1) ?? '') ?? begun)
         this.failures.push(`${serial} again, ${since} ms after a newer one`)
       }
-      await delay(pauseMs)
     }
   }
 
@@ -112,8 +112,8 @@ export class GatewayClient {
   }
 }
 
-/** So that the client is not what keeps the machine busy. */
-const pauseMs = 4
+/** Between requests over a held connection, and after a failure. */
+const pauseMs = 10
 
 export type OneAnswer =
   | { readonly serial: string; readonly body: string; readonly at: number }

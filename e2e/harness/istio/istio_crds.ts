@@ -1,21 +1,24 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ensureIstio, ensureTools } from '../tools.ts'
 
-/** Istio's CRDs, a YAML document each, for the option `crds` of a cluster. */
-export async function istioCrds(): Promise<readonly string[]> {
-  const { path } = await ensureIstio()
-  const all = readFileSync(join(path('istio-crds'), 'crd-all.gen.yaml'), 'utf8')
-  return all.split(/^---$/m).filter(isCrd)
-}
-
-/** Those of the Kubernetes Gateway API. */
-export async function gatewayApiCrds(): Promise<readonly string[]> {
-  const folder = (await ensureTools()).path('gateway-api-crds')
-  const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'))
-  return files.map((name) => readFileSync(join(folder, name), 'utf8')).filter(isCrd)
-}
-
-function isCrd(yaml: string): boolean {
-  return /^kind: CustomResourceDefinition$/m.test(yaml)
+/**
+ * What gateways take, for the option `crds` of a cluster: Istio's Gateway and VirtualService, and
+ * Gateway and GatewayClass of Kubernetes. The 20 others would hold the API server up at its start.
+ */
+export async function gatewayCrds(): Promise<readonly string[]> {
+  const istio = join((await ensureIstio()).path('istio-crds'), 'crd-all.gen.yaml')
+  const documents = readFileSync(istio, 'utf8').split(/^---$/m)
+  const kubernetes = (await ensureTools()).path('gateway-api-crds')
+  return [
+    ...['gateways', 'virtualservices'].map((plural) => {
+      const heading = `\n  name: ${plural}.networking.istio.io\n`
+      const found = documents.find((yaml) => yaml.includes(heading))
+      if (found === undefined) throw new Error(`${istio} has no ${plural}`)
+      return found
+    }),
+    ...['gateways', 'gatewayclasses'].map((plural) =>
+      readFileSync(join(kubernetes, `gateway.networking.k8s.io_${plural}.yaml`), 'utf8'),
+    ),
+  ]
 }
