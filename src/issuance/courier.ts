@@ -3,7 +3,7 @@ import type { CertificateRequest } from '../api/certificate_request.ts'
 import { certManagerGroup } from '../api/names.ts'
 import type { Clock } from '../clock.ts'
 import { type ErrorCode, IssuerError } from '../error.ts'
-import { booleanAt, type JsonObject, objectAt, objectsAt, textAt } from '../json.ts'
+import type { JsonObject } from '../json.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resourcePath } from '../kube/resource_path.ts'
 import type { WorkResult } from '../kube/work_queue.ts'
@@ -16,7 +16,9 @@ import type { ChosenCertificates } from './chosen_certificates.ts'
 import type { DeliveryFacts } from './decide_delivery.ts'
 import type { Deliverer } from './issuer_state.ts'
 import { KeyMaterialCache } from './key_material_cache.ts'
+import { checkNextKeySecret, withKey } from './next_key_secret.ts'
 import type { Delivery, Outcome } from './outcome.ts'
+import { SwapPace } from './swap_pace.ts'
 import { leafOf, publicKeyOf, readSecret, secretPath, withoutRight } from './tls_secret.ts'
 
 /** What a request is answered with: a chain, and the root where it is known. */
@@ -38,10 +40,6 @@ export interface CourierOptions {
   readonly onSwap: () => void
 }
 
-/** A Certificate whose key was swapped more often than one issuance takes is left alone for a while. */
-const freeSwaps = 3
-const swapPause = { baseMs: 2_000, maxMs: 300_000 }
-
 /** What Key Vault says of a secret whose version was disabled or deleted since it was seen. */
 const staleCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['VaultKeyUnusable', 'VaultNotFound'])
 
@@ -49,12 +47,12 @@ const staleCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['VaultKeyUnusable
 export class Courier {
   readonly #options: CourierOptions
   readonly #materials: KeyMaterialCache
-  /** Swaps since the last answer, by the Certificate's UID. */
-  readonly #swaps = new Map<string, { count: number; notBefore: number }>()
+  readonly #pace: SwapPace
 
   constructor(options: CourierOptions) {
     this.#options = options
     this.#materials = new KeyMaterialCache(options.clock)
+    this.#pace = new SwapPace(options.clock)
   }
 
   /** Reads what a decision rests on, live. */
@@ -91,9 +89,8 @@ export class Courier {
     mayGo: () => boolean,
     signal: AbortSignal,
   ): Promise<WorkResult> {
-    const { kube, clock, log, assertLeader, onSwap } = this.#options
-    const swaps = this.#swaps.get(certificate.uid) ?? { count: 0, notBefore: 0 }
-    const pause = swaps.notBefore - clock.monotonic()
+    const { kube, log, assertLeader, onSwap } = this.#options
+    const pause = this.#pace.pauseMs(certificate.uid)
     if (pause > 0) return { kind: 'after', ms: pause }
 
     const { namespace } = request
@@ -101,7 +98,7 @@ export class Courier {
     const secret = await readSecret(kube, namespace, secretName, signal)
     // Gone: the issuance ended, and cert-manager is about to say so.
     if (secret === undefined) return { kind: 'retry' }
-    checkNextKeySecret(secret, secretName, certificate)
+    checkNextKeySecret(secret, certificate)
     const spki = publicKeyOf(secret)
     if (spki !== undefined && sameBytes(spki, version.certificate.key.spki)) return { kind: 'done' }
 
@@ -116,11 +113,10 @@ export class Courier {
       vault: deliverer.vaultHost,
       version: `${name}/${version.version}`,
     })
-    const key = Buffer.from(material.privateKeyPkcs8Pem, 'latin1').toString('base64')
-    const body = { ...secret, data: { ...objectAt(secret, 'data'), 'tls.key': key } }
+    const body = withKey(secret, material.privateKeyPkcs8Pem)
     await put(kube, namespace, secretName, body, signal)
     onSwap()
-    this.#count(certificate.uid, swaps.count + 1)
+    this.#pace.swapped(certificate.uid)
     return { kind: 'done' }
   }
 
@@ -148,7 +144,7 @@ export class Courier {
 
   /** The issuance went well. */
   delivered(request: CertificateRequest): void {
-    if (request.certificate) this.#swaps.delete(request.certificate.uid)
+    if (request.certificate) this.#pace.forget(request.certificate.uid)
   }
 
   /** Forgets the keys that were read lately. */
@@ -157,7 +153,7 @@ export class Courier {
   }
 
   forgetCertificate(uid: string): void {
-    this.#swaps.delete(uid)
+    this.#pace.forget(uid)
     this.#options.chosen.forget(uid)
   }
 
@@ -178,12 +174,6 @@ export class Courier {
       if (isStale) this.#options.directory.notice(vaultHost, name)
       throw error
     }
-  }
-
-  #count(uid: string, count: number): void {
-    const over = count - freeSwaps
-    const pause = over < 0 ? 0 : Math.min(swapPause.baseMs * 2 ** over, swapPause.maxMs)
-    this.#swaps.set(uid, { count, notBefore: this.#options.clock.monotonic() + pause })
   }
 
   /** The Certificate that controls the request now; another one of its name is none. */
@@ -221,21 +211,6 @@ export function certificatePath(namespace: string, name: string, subresource?: '
   })
 }
 
-/** cert-manager marks the Secret by label and owner: no other is ever written. */
-function checkNextKeySecret(secret: JsonObject, name: string, { uid, name: owner }: Certificate) {
-  const metadata = objectAt(secret, 'metadata')
-  const label = textAt(objectAt(metadata, 'labels'), `${certManagerGroup}/next-private-key`)
-  const isOwned = objectsAt(metadata, 'ownerReferences').some(
-    (one) => booleanAt(one, 'controller') === true && textAt(one, 'uid') === uid,
-  )
-  if (label === 'true' && isOwned) return
-  throw new IssuerError(
-    'RequestNotCurrent',
-    `Secret "${name}" is not marked by cert-manager as the next private key of Certificate ` +
-      `"${owner}"; nothing is written to it`,
-  )
-}
-
 async function put(
   kube: KubeClient,
   namespace: string,
@@ -244,7 +219,6 @@ async function put(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    // The resourceVersion that was read goes back with it: a Secret that changed is left alone.
     await kube.request({ method: 'PUT', path: secretPath(namespace, name), body }, signal)
   } catch (error) {
     if (!(error instanceof IssuerError)) throw error

@@ -3,7 +3,7 @@ import { sameIssuerRef } from '../api/certificate_request.ts'
 import { kubeTime } from '../api/conditions.ts'
 import { rotatedReason } from '../api/names.ts'
 import { IssuerError } from '../error.ts'
-import { isObject, objectAt, objectsAt, textAt } from '../json.ts'
+import { isObject, type JsonObject, objectAt, objectsAt, textAt } from '../json.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { certificatePath } from './courier.ts'
 
@@ -30,7 +30,8 @@ export async function triggerIssuing(
       const path = certificatePath(namespace, name)
       const object = await kube.request({ method: 'GET', path }, signal)
       const live = parseCertificate(object)
-      if (live === undefined || live.uid !== certificate.uid || isIssuing(live)) return false
+      if (!isObject(object) || live === undefined) return false
+      if (live.uid !== certificate.uid || isIssuing(live)) return false
       if (!sameIssuerRef(live.issuerRef, certificate.issuerRef)) return false
       assertLeader()
       const body = withIssuing(object, live, message, now())
@@ -48,8 +49,12 @@ export async function triggerIssuing(
 }
 
 /** The object with its own resourceVersion: the write fails when anything changed since. */
-function withIssuing(object: unknown, live: Certificate, message: string, now: number): unknown {
-  if (!isObject(object)) return object
+export function withIssuing(
+  object: JsonObject,
+  { generation }: Certificate,
+  message: string,
+  now: number,
+): JsonObject {
   const status = objectAt(object, 'status')
   const others = objectsAt(status, 'conditions').filter((one) => textAt(one, 'type') !== 'Issuing')
   const issuing = {
@@ -58,7 +63,7 @@ function withIssuing(object: unknown, live: Certificate, message: string, now: n
     reason: rotatedReason,
     message,
     lastTransitionTime: kubeTime(now),
-    observedGeneration: live.generation,
+    observedGeneration: generation,
   }
   return { ...object, status: { ...status, conditions: [...others, issuing] } }
 }

@@ -2,13 +2,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Certificate, isIssuing } from '../api/certificate.ts'
 import { certManagerApiVersion } from '../api/names.ts'
 import type { Clock } from '../clock.ts'
-import { issuerErrorFrom } from '../error.ts'
-import { backoffMs } from '../kube/backoff.ts'
+import { issuerErrorFrom, unreachable } from '../error.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import { WorkQueue, type WorkResult } from '../kube/work_queue.ts'
 import type { Log } from '../log.ts'
-import { sameBytes } from '../pki/bytes.ts'
 import { selectsByLabel } from '../pki/policy.ts'
 import type { Random } from '../random.ts'
 import type {
@@ -19,6 +17,7 @@ import type {
 import type { ChosenCertificates } from './chosen_certificates.ts'
 import { type Claim, claimOf } from './claim.ts'
 import type { Courier } from './courier.ts'
+import { countTry, decideRotation, type RotationTries } from './decide_rotation.ts'
 import { wantedBy } from './fit.ts'
 import type { Deliverer } from './issuer_state.ts'
 import { triggerIssuing } from './issuing_trigger.ts'
@@ -56,15 +55,10 @@ interface Follower {
   holds?: string
   /** Why it cannot have the newest version. */
   behind?: string
-  /** Issuances that were set off for one version, should the first end without it. */
-  tries?: { readonly version: string; readonly count: number; readonly notBefore: number }
+  tries?: RotationTries
 }
 
 const concurrency = 16
-/** An issuance that we set off and somebody refused is set off again this much later. */
-const retryBackoff = { baseMs: 60_000, maxMs: 3_600_000 }
-/** cert-manager takes an old failure for a new one within the same second. */
-const afterFailureMs = 2_000
 /** What somebody must mend first is looked at again this much later, should no news come. */
 const recheckMs = 60_000
 
@@ -202,46 +196,43 @@ export class RotationController {
     offer: Omit<Delivery, 'csr'>,
     signal: AbortSignal,
   ): Promise<WorkResult> {
-    const { kube, clock, log, courier, assertLeader, onTriggered } = this.#options
-    const { certificate, holds } = follower
-    const { name } = offer
-    const { version, certificate: offered } = offer.version
+    const { kube, clock, random, log, courier, assertLeader, onTriggered } = this.#options
+    const { certificate, holds, tries } = follower
+    const { namespace, secretName } = certificate
+    const { name, version: offered } = offer
+    const { version } = offered
     if (holds === version) return done
-    const secret = await readSecret(kube, certificate.namespace, certificate.secretName, signal)
-    const leaf = leafOf(secret)
-    // Without a pair cert-manager issues by itself.
-    if (leaf === undefined) return done
-    if (sameBytes(leaf, offered.der)) {
-      follower.holds = version
-      delete follower.tries
-      return done
+    const present = leafOf(await readSecret(kube, namespace, secretName, signal))
+    const monotonic = clock.monotonic()
+    const facts = { certificate, present, offered, tries, now: clock.now(), monotonic }
+    const step = decideRotation(facts)
+    switch (step.kind) {
+      case 'leave':
+        return done
+      case 'hasIt':
+        follower.holds = version
+        delete follower.tries
+        return done
+      case 'pause':
+        return { kind: 'after', ms: step.ms }
+      case 'trigger':
+        break
+      default:
+        return unreachable(step)
     }
-    const pause = this.#pause(follower, version)
-    if (pause > 0) return { kind: 'after', ms: pause }
-
     // A key that cannot be had would leave the issuance hanging; better not to begin it.
     await courier.prove(offer, signal)
     const message = `Key Vault has version ${version} of certificate "${name}"`
     const now = () => clock.now()
     if (!(await triggerIssuing(kube, certificate, message, now, assertLeader, signal))) return done
-    const count = follower.tries?.version === version ? follower.tries.count + 1 : 1
-    const again = clock.monotonic() + backoffMs(count, retryBackoff, this.#options.random)
-    follower.tries = { version, count, notBefore: again }
+    follower.tries = countTry(facts, random)
     onTriggered()
     log.info('asked for a new issuance', {
-      namespace: certificate.namespace,
+      namespace,
       certificate: certificate.name,
       version: `${name}/${version}`,
     })
     return done
-  }
-
-  #pause({ certificate, tries }: Follower, version: string): number {
-    const { clock } = this.#options
-    const failedAt = Date.parse(certificate.lastFailureTime ?? '')
-    const sinceFailure = Number.isNaN(failedAt) ? afterFailureMs : clock.now() - failedAt
-    const sameVersion = tries?.version === version ? tries.notBefore - clock.monotonic() : 0
-    return Math.max(afterFailureMs - sinceFailure, sameVersion)
   }
 
   #fallBehind(follower: Follower, reason: string | undefined): void {
