@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { ApiPath } from '../harness/cluster.ts'
-import { at, type Json, textAt } from '../harness/json.ts'
+import { at, type Json, listAt, textAt } from '../harness/json.ts'
+import { until } from '../harness/until.ts'
 import {
   allowDelivery,
   deliverIssuer,
@@ -55,6 +56,26 @@ export async function createCertificate(
   options: Parameters<typeof certificate>[1] = {},
 ): Promise<Json> {
   return await scene.cluster.must('POST', path, certificate(name, { issuer: name, ...options }))
+}
+
+/**
+ * Has the next reading of a certificate's secret take `ms`.
+ *
+ * @returns resolves once the vault holds it back
+ */
+export async function holdSecret(
+  { scene: { vault } }: DeliveryScene,
+  name: string,
+  ms: number,
+): Promise<() => Promise<void>> {
+  const object = `contoso/${name}`
+  await vault.admin('POST', '/faults', { operation: 'secrets/get', object, delay: ms })
+  return async () => {
+    await until(`the secret of ${name} is being read`, async () => {
+      const waiting = listAt(await vault.admin('GET', '/faults'), 'faults')
+      return !waiting.some((fault) => at(fault, 'object') === object)
+    })
+  }
 }
 
 /** The Secret `NAME-tls` once its leaf is that of the version. */

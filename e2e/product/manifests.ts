@@ -20,6 +20,7 @@ export interface CertificateOptions {
   readonly group?: string | undefined
   readonly issuer?: string
   readonly kind?: 'ClusterIssuer' | 'Issuer'
+  readonly annotations?: Readonly<Record<string, string>>
   readonly spec?: Readonly<Record<string, unknown>>
 }
 
@@ -31,7 +32,7 @@ export function certificate(name: string, options: CertificateOptions = {}) {
   return {
     apiVersion: 'cert-manager.io/v1',
     kind: 'Certificate',
-    metadata: { name },
+    metadata: { name, ...(options.annotations && { annotations: options.annotations }) },
     spec: {
       secretName: `${name}-tls`,
       dnsNames: [`${name}.example.com`],
