@@ -125,7 +125,7 @@ async function answeredCalls({ scene }: DeliveryScene, operation: string): Promi
  * Once each Certificate is Ready, issues nothing, and has the version of its name in its Secret. By
  * two lists a look: a hundred single looks at once would be what slows the cluster down.
  */
-async function allDelivered(
+export async function allDelivered(
   { scene, namespace }: DeliveryScene,
   versions: ReadonlyMap<string, VaultVersion>,
 ): Promise<void> {

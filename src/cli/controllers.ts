@@ -82,6 +82,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
       now: () => clock.now(),
     },
     onChange: (key, issuer) => issuerChanged(key, issuer),
+    onSynced: () => requests.wakeAll(),
   })
   const courier = new Courier({
     kube,

@@ -29,6 +29,8 @@ export interface IssuerControllerOptions {
   readonly assertLeader: () => void
   /** Told when what is known of an issuer changed: its requests are looked at again. */
   readonly onChange: (key: string, issuer: Issuer | undefined) => void
+  /** Told once, when it is known which issuers there are: the others' requests are looked at again. */
+  readonly onSynced: () => void
 }
 
 /**
@@ -68,6 +70,9 @@ export class IssuerController {
           random,
           log,
           onEvent: ({ type, object }) => this.#observe(type, object),
+          onSynced: () => {
+            if (this.synced) options.onSynced()
+          },
         }),
     )
   }
@@ -85,7 +90,9 @@ export class IssuerController {
 
   /** `undefined` when there is no such issuer. */
   state(key: string): IssuerState | undefined {
-    return this.#issuers.has(key) ? (this.#states.get(key) ?? { kind: 'unknown' }) : undefined
+    // Before all were listed, one that was not seen may be there all the same.
+    if (this.synced && !this.#issuers.has(key)) return undefined
+    return this.#states.get(key) ?? { kind: 'unknown' }
   }
 
   issuer(key: string): Issuer | undefined {

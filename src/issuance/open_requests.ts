@@ -18,6 +18,10 @@ export class OpenRequests {
     return this.#byUid.size
   }
 
+  uids(): Iterable<string> {
+    return this.#byUid.keys()
+  }
+
   get(uid: string): OpenRequest | undefined {
     return this.#byUid.get(uid)
   }

@@ -104,6 +104,10 @@ export class RequestController {
     for (const uid of this.#requests.ofIssuer(issuer, name)) this.#queue.add(uid)
   }
 
+  wakeAll(): void {
+    for (const uid of this.#requests.uids()) this.#queue.add(uid)
+  }
+
   /** Looks at the open requests of a Certificate again. */
   wakeCertificate(certificateUid: string): void {
     for (const uid of this.#requests.ofCertificate(certificateUid)) this.#queue.add(uid)

@@ -6,6 +6,7 @@ import type { Random } from '../../src/random.ts'
 import { CertificateDirectory, type DirectoryEntry } from '../../src/vault/certificate_directory.ts'
 import type { CertificateVersion } from '../../src/vault/vault.ts'
 import { FakeClock } from '../fake_clock.ts'
+import { seededRandom } from '../seeded_random.ts'
 import { FakeVault } from './fake_vault.ts'
 
 const minute = 60_000
@@ -51,14 +52,7 @@ test('a certificate costs one request an interval, whoever wants it', async () =
 
 test('1,000 certificates cost at most 4 requests a second, and come evenly', async () => {
   const names = Array.from({ length: 1000 }, (_, index) => `c${index}`)
-  // A cheap generator, the same in every run.
-  let state = 1
-  const fraction = () => {
-    state = (state * 48_271) % 2_147_483_647
-    return state / 2_147_483_647
-  }
-  const random = { bytes: (n: number) => new Uint8Array(n), fraction }
-  const { clock, vault, start } = watching({ names, random })
+  const { clock, vault, start } = watching({ names, random: seededRandom(1) })
   for (const name of names) vault.put(name, 'v1')
   await start()
   assert.equal(vault.calls.length, 1000)
