@@ -1,7 +1,7 @@
 import { type Element, readDer, tags } from './der.ts'
 import { expectTag, Fields, readOid, readSmallInteger } from './der_fields.ts'
 import { type Extension, type Extensions, noExtensions, readExtensions } from './extensions.ts'
-import { checkRequestedName } from './name_rules.ts'
+import { requestedSubject } from './name_rules.ts'
 import { oid } from './oids.ts'
 import { readRequestPem } from './pem.ts'
 import { type Parsed, parsed, refuse } from './refusal.ts'
@@ -16,7 +16,7 @@ import { readSubjectKey, type SubjectKey } from './subject_key.ts'
  */
 export interface CertificateSigningRequest {
   readonly der: Uint8Array
-  /** Name, DER. */
+  /** Name, DER; empty where no attribute of it had a value. */
   readonly subject: Uint8Array
   readonly key: SubjectKey
   readonly extensions: Extensions
@@ -36,18 +36,18 @@ function readCsr(der: Uint8Array): CertificateSigningRequest {
   const info = new Fields(signed.body, what)
   const version = readSmallInteger(info.required('version'), `the version of ${what}`)
   if (version !== 0) refuse('version', `${what} has version ${version}; expected 0`)
-  const subject = info.required('subject')
+  const name = info.required('subject')
   const key = readSubjectKey(info.required('public key'))
   const attributes = info.optional(0xa0)
   info.end()
 
   checkKeyStrength(key)
   checkSignature(signed, key, what)
-  checkRequestedName(subject, `the subject of ${what}`)
+  const subject = requestedSubject(name, `the subject of ${what}`)
   const extensions = attributes ? readRequestedExtensions(attributes, what) : noExtensions
   checkSubjectAltNames(extensions.subjectAltName ?? [])
   const droppedExtensions = extensions.all.filter(isDropped).map((extension) => extension.oid)
-  return { der, subject: subject.der, key, extensions, droppedExtensions }
+  return { der, subject, key, extensions, droppedExtensions }
 }
 
 /** The extensions of the one extensionRequest attribute; other attributes have no say here. */

@@ -1,7 +1,7 @@
 import { sameBytes } from './bytes.ts'
 import { type Element, tags } from './der.ts'
 import { type AttributeType, attributeTypes } from './name_attributes.ts'
-import { type NameAttribute, readName } from './names.ts'
+import { emptyName, type NameAttribute, readName } from './names.ts'
 import { refuse } from './refusal.ts'
 
 /**
@@ -11,6 +11,17 @@ import { refuse } from './refusal.ts'
 export function checkRequestedName(element: Element, what: string): void {
   for (const attribute of readName(element, what).flat()) checkAttribute(attribute, what)
   for (const rdn of element.children) checkSetOrder(rdn, what)
+}
+
+/**
+ * The subject to issue for. Istio's agents ask with `O=` and nothing else: where no attribute has a
+ * value, there is no subject, and an attribute must have one (RFC 5280 appendix A.1).
+ */
+export function requestedSubject(element: Element, what: string): Uint8Array {
+  const attributes = readName(element, what).flat()
+  if (attributes.every(({ octets }) => octets.length === 0)) return emptyName
+  checkRequestedName(element, what)
+  return element.der
 }
 
 const printable = /^[A-Za-z0-9 '()+,\-./:=?]*$/

@@ -27,9 +27,11 @@ export function nameText(der: Uint8Array): string {
   return name.value.map(rdnText).toReversed().join(',')
 }
 
-/** Whether the Name's DER is the empty SEQUENCE. */
+/** The Name that says nothing: an empty SEQUENCE. */
+export const emptyName = Uint8Array.of(tags.sequence, 0)
+
 export function isEmptyName(der: Uint8Array): boolean {
-  return sameBytes(der, Uint8Array.of(tags.sequence, 0))
+  return sameBytes(der, emptyName)
 }
 
 /** A serial number as tools print it: lower-case hex. */

@@ -369,7 +369,7 @@ describe('an alternative name', () => {
 describe('a subject', () => {
   const refused: readonly (readonly [string, Rule, Uint8Array])[] = [
     ['CN of 65 characters', 'name-too-long', makeName({ '2.5.4.3': 'a'.repeat(65) })],
-    ['an empty O', 'name-malformed', makeName({ '2.5.4.10': '' })],
+    ['an empty O beside a CN', 'name-malformed', makeName({ '2.5.4.10': '', '2.5.4.3': 'a' })],
     ['a NUL', 'name-malformed', makeName({ '2.5.4.3': 'a\0b' })],
     ['C as UTF8String', 'name-malformed', makeName({ '2.5.4.6': 'DE' })],
     ['C of three letters', 'name-too-long', sequence(rdn(nameAttribute('2.5.4.6', 'DEU', 0x13)))],
@@ -399,6 +399,13 @@ describe('a subject', () => {
   for (const [title, rule, subject] of refused) {
     test(`with ${title} is refused: ${rule}`, () => {
       assertRefused(parseCsr(makeCsr({ subject })), rule)
+    })
+  }
+
+  for (const tag of [0x0c, 0x13]) {
+    test(`of an O without a value (tag ${tag}), as Istio's agents ask, is no subject`, () => {
+      const subject = sequence(rdn(nameAttribute('2.5.4.10', '', tag)))
+      assert.deepEqual(accepted(parseCsr(makeCsr({ subject }))).subject, sequence())
     })
   }
 

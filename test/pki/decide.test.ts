@@ -239,6 +239,13 @@ describe('the alternative names', () => {
     assert.equal(accepted(decideWith()).subjectAltName?.critical, true)
   })
 
+  test('are critical beside a subject that has no value', () => {
+    const decision = accepted(
+      decideWith({ csr: makeCsr({ subject: makeName({ '2.5.4.10': '' }) }) }),
+    )
+    assert.deepEqual([decision.subject, decision.subjectAltName?.critical], [sequence(), true])
+  })
+
   test('may be absent beside a subject', () => {
     const csr = makeCsr({ subject: makeName({ '2.5.4.3': 'me' }), attributes: [] })
     const { certificate } = issue({ csr, authority }, root.key)
