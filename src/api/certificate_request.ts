@@ -7,7 +7,7 @@ import {
   textAt,
   textsAt,
 } from '../json.ts'
-import { type Condition, findCondition, parseConditions } from './conditions.ts'
+import { type Condition, findCondition, parseConditions, trueCondition } from './conditions.ts'
 import { parseGoDuration } from './duration.ts'
 import { certManagerGroup, chosenCertificateAnnotation } from './names.ts'
 
@@ -70,10 +70,6 @@ export function parseCertificateRequest(object: unknown): CertificateRequest | u
   const request = textAt(spec, 'request')
   if (!uid || !namespace || !name || !resourceVersion || !issuerRef || !request) return undefined
   const conditions = parseConditions(status)
-  const isTrue = (type: string) => {
-    const condition = findCondition(conditions, type)
-    return condition?.status === 'True' ? condition : undefined
-  }
   return {
     uid,
     namespace,
@@ -90,9 +86,9 @@ export function parseCertificateRequest(object: unknown): CertificateRequest | u
       revision: textAt(annotations, `${certManagerGroup}/certificate-revision`),
       chosen: textAt(annotations, chosenCertificateAnnotation),
     },
-    approved: isTrue('Approved'),
-    denied: isTrue('Denied'),
-    invalid: isTrue('InvalidRequest'),
+    approved: trueCondition(conditions, 'Approved'),
+    denied: trueCondition(conditions, 'Denied'),
+    invalid: trueCondition(conditions, 'InvalidRequest'),
     ready: findCondition(conditions, 'Ready'),
     hasCertificate: textAt(status, 'certificate') !== undefined,
   }

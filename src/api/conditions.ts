@@ -38,6 +38,15 @@ export function findCondition(
   return conditions.find((condition) => condition.type === type)
 }
 
+/** The condition of a type whose status is True. */
+export function trueCondition(
+  conditions: readonly Condition[],
+  type: string,
+): Condition | undefined {
+  const condition = findCondition(conditions, type)
+  return condition?.status === 'True' ? condition : undefined
+}
+
 /** `draft` as it is to be written: the old transition time is kept while the status stays. */
 export function transition(
   previous: Condition | undefined,

@@ -4,7 +4,7 @@ import { CertificateWatch } from '../issuance/certificate_watch.ts'
 import { ChosenCertificates, chooserIn } from '../issuance/chosen_certificates.ts'
 import { Courier } from '../issuance/courier.ts'
 import { IssuerController } from '../issuance/issuer_controller.ts'
-import { Notices } from '../issuance/notices.ts'
+import { aboutRequest, Notices } from '../issuance/notices.ts'
 import { References } from '../issuance/references.ts'
 import { RequestController } from '../issuance/request_controller.ts'
 import { RequestWatch } from '../issuance/request_watch.ts'
@@ -105,7 +105,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     random,
     log,
     assertLeader,
-    notices: new Notices(events),
+    notices: new Notices(events, aboutRequest),
     courier,
     concurrency: flags.concurrency,
     issuerState: (key) => issuers.state(key),

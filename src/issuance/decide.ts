@@ -1,12 +1,10 @@
 import { type CertificateRequest, isAnswered } from '../api/certificate_request.ts'
 import { parseCsr } from '../pki/csr.ts'
-import { checkPolicy } from '../pki/policy_check.ts'
-import type { Rule } from '../pki/refusal.ts'
-import { decide as decideCertificate } from '../pki/template.ts'
 import type { Claim } from './claim.ts'
 import { type DeliveryFacts, decideDelivery } from './decide_delivery.ts'
+import { decideSigning, readyOrWait } from './decide_signing.ts'
 import type { IssuerState, Signer } from './issuer_state.ts'
-import { deny, fail, ignore, type Outcome, wait } from './outcome.ts'
+import { deny, fail, ignore, type Outcome } from './outcome.ts'
 
 /** All that a decision rests on, at one moment. */
 export interface Snapshot {
@@ -42,53 +40,26 @@ export function decide(snapshot: Snapshot): Outcome {
   }
   if (request.invalid) return ignore('the request was declared invalid')
   if (!request.approved) return ignore('the request is not approved')
-  if (issuer === undefined) {
-    return wait(
-      'IssuerNotFound',
-      `${describeIssuer(claim)} not found; waiting for it to be created`,
-    )
-  }
-  if (issuer.kind === 'unknown') return ignore('the issuer is about to be looked at')
-  if (issuer.kind === 'suspended') {
-    return wait('IssuerSuspended', `${describeIssuer(claim)} is suspended (spec.suspend)`)
-  }
-  if (issuer.kind === 'not-ready') {
-    return wait('IssuerNotReady', `${describeIssuer(claim)} is not ready: ${issuer.message}`)
-  }
-  return issuer.mode === 'sign'
-    ? decideSigning(snapshot, issuer.signer)
-    : decideDelivery(snapshot, issuer.deliverer)
+  const ready = readyOrWait(claim.issuer, issuer)
+  if (ready.kind !== 'ready') return ready
+  return ready.mode === 'sign'
+    ? decideRequest(snapshot, ready.signer)
+    : decideDelivery(snapshot, ready.deliverer)
 }
 
-function decideSigning(snapshot: Snapshot, signer: Signer): Outcome {
-  const { request } = snapshot
+function decideRequest(snapshot: Snapshot, signer: Signer): Outcome {
+  const { request, now, serialBytes } = snapshot
   const { isCA, usages, durationMs, namespace } = request
-  const { authority, policy, urls } = signer
   const csr = parseCsr(request.csrPem)
   if (!csr.ok) return fail(request, 'RequestInvalid', csr.refusal.message)
-  const asker = { namespace, namespaceLabels: snapshot.namespaceLabels, isCA, usages }
-  const allowed = checkPolicy(csr.value, asker, policy)
-  if (!allowed.ok) return fail(request, 'PolicyRefused', allowed.refusal.message)
-  const decision = decideCertificate({
+  const outcome = decideSigning({
     csr: csr.value,
-    request: { isCA, usages, durationMs },
-    limits: policy.limits,
-    authority,
-    urls,
-    now: snapshot.now,
-    serialBytes: snapshot.serialBytes,
+    asker: { namespace, namespaceLabels: snapshot.namespaceLabels, isCA, usages },
+    durationMs,
+    policy: signer.policy,
+    signer,
+    now,
+    serialBytes,
   })
-  if (decision.ok) return { kind: 'sign', decision: decision.value, signer }
-  const { rule, message } = decision.refusal
-  return authorityRules.has(rule)
-    ? wait('IssuerNotReady', message)
-    : fail(request, 'PolicyRefused', message)
-}
-
-/** Refusals that say something of the CA and nothing of the request. */
-const authorityRules: ReadonlySet<Rule> = new Set<Rule>(['ca-expires-too-soon', 'ca-expired'])
-
-function describeIssuer(claim: Claim): string {
-  const [kind, ...path] = claim.issuer.split('/')
-  return `${kind} "${path.join('/')}"`
+  return outcome.kind === 'refuse' ? fail(request, 'PolicyRefused', outcome.message) : outcome
 }

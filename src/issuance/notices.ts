@@ -1,26 +1,27 @@
 import type { CertificateRequest } from '../api/certificate_request.ts'
 import { certManagerApiVersion } from '../api/names.ts'
-import type { EventRecorder } from '../kube/events.ts'
+import type { EventRecorder, EventRegarding } from '../kube/events.ts'
 
 /**
- * Events for the people who wait: on the request and, where application teams look, on its
- * Certificate. One for each new reason to wait and for each failure, none for a success: cert-manager
- * tells of that itself.
+ * Events for the people who wait, on the objects that `about` names for a request. One for each new reason to wait and for each failure, none for a success: the
+ * object shows it.
  */
-export class Notices {
+export class Notices<T extends { readonly uid: string }> {
   readonly #events: EventRecorder
+  readonly #about: (request: T) => readonly EventRegarding[]
   /** What was last said of a request, by its UID, so that a retry repeats nothing. */
   readonly #said = new Map<string, string>()
 
-  constructor(events: EventRecorder) {
+  constructor(events: EventRecorder, about: (request: T) => readonly EventRegarding[]) {
     this.#events = events
+    this.#about = about
   }
 
-  waiting(request: CertificateRequest, reason: string, message: string): void {
+  waiting(request: T, reason: string, message: string): void {
     this.#tell(request, 'Normal', reason, message)
   }
 
-  failed(request: CertificateRequest, reason: string, message: string): void {
+  failed(request: T, reason: string, message: string): void {
     this.#tell(request, 'Warning', reason, message)
   }
 
@@ -28,15 +29,21 @@ export class Notices {
     this.#said.delete(uid)
   }
 
-  #tell(request: CertificateRequest, type: 'Normal' | 'Warning', reason: string, note: string) {
+  #tell(request: T, type: 'Normal' | 'Warning', reason: string, note: string) {
     if (this.#said.get(request.uid) === note) return
     this.#said.set(request.uid, note)
-    const { namespace, name, uid, certificate } = request
-    const about = [{ kind: 'CertificateRequest', name, uid }]
-    if (certificate) about.push({ kind: 'Certificate', ...certificate })
-    for (const object of about) {
-      const regarding = { apiVersion: certManagerApiVersion, namespace, ...object }
+    for (const regarding of this.#about(request)) {
       this.#events.record({ regarding, type, reason, note })
     }
   }
+}
+
+/** The request and, where application teams look, its Certificate. */
+export function aboutRequest(request: CertificateRequest): readonly EventRegarding[] {
+  const { namespace, name, uid, certificate } = request
+  const about = { apiVersion: certManagerApiVersion, namespace }
+  return [
+    { ...about, kind: 'CertificateRequest', name, uid },
+    ...(certificate ? [{ ...about, kind: 'Certificate', ...certificate }] : []),
+  ]
 }

@@ -35,11 +35,15 @@ export interface Delivery {
   readonly csr: CertificateSigningRequest
 }
 
-export function ignore(why: string): Outcome {
+export function ignore(why: string): Extract<Outcome, { kind: 'ignore' }> {
   return { kind: 'ignore', why }
 }
 
-export function wait(code: ErrorCode, message: string, about?: string): Outcome {
+export function wait(
+  code: ErrorCode,
+  message: string,
+  about?: string,
+): Extract<Outcome, { kind: 'wait' }> {
   return { kind: 'wait', code, message, ...(about !== undefined && { about }) }
 }
 

@@ -4,30 +4,30 @@ import {
   parseCertificateRequest,
 } from '../api/certificate_request.ts'
 import type { Clock } from '../clock.ts'
-import { IssuerError, issuerErrorFrom, unreachable } from '../error.ts'
+import { IssuerError, unreachable } from '../error.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { WorkQueue, type WorkResult } from '../kube/work_queue.ts'
+import type { WorkResult } from '../kube/work_queue.ts'
 import type { Log } from '../log.ts'
-import type { IssuedCertificate } from '../pki/seal.ts'
 import { serialLength } from '../pki/template.ts'
 import type { Random } from '../random.ts'
 import { type Claim, claimOf } from './claim.ts'
 import type { Courier } from './courier.ts'
 import { decide } from './decide.ts'
-import { type IssuerState, type Signer, vaultHostOf } from './issuer_state.ts'
+import type { IssuerState } from './issuer_state.ts'
+import { KeptSignatures } from './kept_signatures.ts'
 import type { Notices } from './notices.ts'
 import { type OpenRequest, OpenRequests } from './open_requests.ts'
 import type { Outcome } from './outcome.ts'
 import { readFacts } from './request_facts.ts'
+import { RequestLoop } from './request_loop.ts'
 import { type Answer, certificateRequestPath, writeAnswer } from './request_status.ts'
-import { signDecision } from './sign.ts'
 
 export interface RequestControllerOptions {
   readonly kube: KubeClient
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly notices: Notices
+  readonly notices: Notices<CertificateRequest>
   readonly courier: Courier
   /** Requests of one vault worked on at once; those waiting for its answer count. */
   readonly concurrency: number
@@ -41,50 +41,36 @@ export interface RequestControllerOptions {
   readonly onAnswer: (answer: { readonly reason: Answer['reason']; readonly ms: number }) => void
 }
 
-/** Passing trouble is shown on a request only when it lasts, so that a short one costs no write. */
-const troubleShownAfterMs = 5_000
-/** A request whose issuer was found wanting looks again by itself, should no news come. */
-const recheckMs = 60_000
-/** Times a conflicting write is decided anew at once before the queue's back-off takes over. */
-const conflictRounds = 4
-const backoff = { baseMs: 500, maxMs: 60_000 }
-
-interface Kept {
-  readonly signer: Signer
-  readonly certificate: IssuedCertificate
-  /** Written and accepted; the watch has not shown it yet. */
-  published: boolean
-}
-
 /** The life of a request from approval to answer. */
 export class RequestController {
   readonly #options: RequestControllerOptions
-  readonly #queue: WorkQueue
+  readonly #loop: RequestLoop<OpenRequest>
   readonly #requests = new OpenRequests()
-  /** Signatures by request UID, so that a failed write is repeated and a signature is not. */
-  readonly #kept = new Map<string, Kept>()
-  readonly #troubleSince = new Map<string, number>()
+  readonly #signatures: KeptSignatures
   /** UIDs of requests whose delivery was written and accepted; the watch has not shown it yet. */
   readonly #delivered = new Set<string>()
 
   constructor(options: RequestControllerOptions) {
     this.#options = options
-    const { clock, random, log } = options
-    this.#queue = new WorkQueue({
-      // Room for other vaults beside one that is slow or throttles us.
-      concurrency: 4 * options.concurrency,
-      laneConcurrency: options.concurrency,
-      backoff,
+    const { clock, random, log, concurrency, assertLeader, issuerState, recheckIssuer } = options
+    this.#signatures = new KeptSignatures(assertLeader, log)
+    this.#loop = new RequestLoop({
       clock,
       random,
-      lane: (uid) => this.#laneOf(uid),
-      work: (uid, signal) => this.#work(uid, signal),
-      onError: (uid, error) => log.error('answering a request failed', { uid, error }),
+      log,
+      concurrency,
+      find: (uid) => this.#requests.get(uid),
+      issuerState: ({ claim }) => issuerState(claim.issuer),
+      answer: (open, signal) => this.#answer(open, signal),
+      reread: ({ request }, signal) => this.#reread(request, signal),
+      gone: ({ request }) => this.#forget(request.uid),
+      tell: ({ request, claim }, error, signal) => this.#pending(request, claim, error, signal),
+      recheckIssuer: ({ claim }) => recheckIssuer(claim.issuer),
     })
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await this.#queue.run(signal)
+    await this.#loop.run(signal)
   }
 
   get open(): number {
@@ -96,12 +82,12 @@ export class RequestController {
     const claim = claimOf(request)
     if (claim === undefined) return
     if (type === 'deleted' || isAnswered(request)) this.#forget(request.uid)
-    else if (this.#requests.put(request, claim)) this.#queue.add(request.uid)
+    else if (this.#requests.put(request, claim)) this.#loop.add(request.uid)
   }
 
   /** Looks at the open requests of an issuer again; not at those that wait for another `name`. */
   wake(issuer: string, name?: string): void {
-    for (const uid of this.#requests.ofIssuer(issuer, name)) this.#queue.add(uid)
+    for (const uid of this.#requests.ofIssuer(issuer, name)) this.#loop.add(uid)
   }
 
   wakeAll(): void {
@@ -110,46 +96,22 @@ export class RequestController {
 
   /** Looks at the open requests of a Certificate again. */
   wakeCertificate(certificateUid: string): void {
-    for (const uid of this.#requests.ofCertificate(certificateUid)) this.#queue.add(uid)
+    for (const uid of this.#requests.ofCertificate(certificateUid)) this.#loop.add(uid)
   }
 
   #forget(uid: string): void {
     this.#requests.delete(uid)
     this.#delivered.delete(uid)
     this.#options.courier.forgetRequest(uid)
-    this.#kept.delete(uid)
-    this.#troubleSince.delete(uid)
+    this.#signatures.forget(uid)
+    this.#loop.forget(uid)
     this.#options.notices.forget(uid)
-  }
-
-  #laneOf(uid: string): string {
-    const open = this.#requests.get(uid)
-    const state = open && this.#options.issuerState(open.claim.issuer)
-    return state?.kind === 'ready' ? vaultHostOf(state) : ''
-  }
-
-  async #work(uid: string, signal: AbortSignal): Promise<WorkResult> {
-    for (let round = 0; ; round++) {
-      const open = this.#requests.get(uid)
-      if (open === undefined) return done
-      const { request, claim } = open
-      try {
-        return await this.#answer(open, signal)
-      } catch (thrown) {
-        signal.throwIfAborted()
-        const error = issuerErrorFrom(thrown)
-        if (error.retry === 'conflict' && round < conflictRounds) {
-          await this.#reread(request, signal)
-          continue
-        }
-        return await this.#trouble(request, claim, error, signal)
-      }
-    }
   }
 
   async #answer(open: OpenRequest, signal: AbortSignal): Promise<WorkResult> {
     const { request, claim } = open
-    if (this.#kept.get(request.uid)?.published || this.#delivered.has(request.uid)) return done
+    const { uid } = request
+    if (this.#signatures.isPublished(uid) || this.#delivered.has(uid)) return done
     const { clock, random, issuerState, answersUngrouped } = this.#options
     const issuer = issuerState(claim.issuer)
     const answers = answersUngrouped(claim.issuer)
@@ -209,20 +171,12 @@ export class RequestController {
     { decision, signer }: Extract<Outcome, { kind: 'sign' }>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { assertLeader, log } = this.#options
-    let kept = this.#kept.get(request.uid)
-    // A signature by an issuer that has changed since is of another decision.
-    if (kept?.signer !== signer) {
-      assertLeader()
-      const certificate = await signDecision(request, decision, signer, log, signal)
-      kept = { signer, certificate, published: false }
-      this.#kept.set(request.uid, kept)
-    }
+    const certificate = await this.#signatures.certificateFor(request, decision, signer, signal)
     // Suspended while Key Vault signed: an incident stops what is on its way, too.
     if (!this.#isReady(claim)) return
     const message = `signed by ${signer.keyId} with ${signer.authority.algorithm.name}`
-    await this.#write(request, { reason: 'Issued', message, certificate: kept.certificate }, signal)
-    kept.published = true
+    await this.#write(request, { reason: 'Issued', message, certificate }, signal)
+    this.#signatures.published(request.uid)
   }
 
   async #deliver(
@@ -288,35 +242,6 @@ export class RequestController {
     } catch (error) {
       if (!(error instanceof IssuerError && error.code === 'KubeNotFound')) throw error
       this.observe('deleted', request)
-    }
-  }
-
-  async #trouble(
-    request: CertificateRequest,
-    claim: Claim,
-    error: IssuerError,
-    signal: AbortSignal,
-  ): Promise<WorkResult> {
-    const { clock, log, recheckIssuer } = this.#options
-    if (error.retry === 'stop') throw error
-    if (error.code === 'KubeNotFound') {
-      this.observe('deleted', request)
-      return done
-    }
-    log.warn('request not answered yet', {
-      uid: request.uid,
-      code: error.code,
-      error: error.message,
-    })
-    const since = this.#troubleSince.get(request.uid) ?? clock.monotonic()
-    this.#troubleSince.set(request.uid, since)
-    if (error.retry === 'change') recheckIssuer(claim.issuer)
-    const lasting = error.retry === 'change' || clock.monotonic() - since >= troubleShownAfterMs
-    if (lasting && error.retry !== 'conflict') await this.#pending(request, claim, error, signal)
-    if (error.retry === 'change') return { kind: 'after', ms: recheckMs }
-    return {
-      kind: 'retry',
-      ...(error.retryAfterMs !== undefined && { afterMs: error.retryAfterMs }),
     }
   }
 }

@@ -91,6 +91,7 @@ export function certificateRequestPath(
   })
 }
 
-function base64(text: string): string {
+/** Of text without characters beyond Latin-1, as PEM is. */
+export function base64(text: string): string {
   return Buffer.from(text, 'latin1').toString('base64')
 }

@@ -1,4 +1,3 @@
-import type { CertificateRequest } from '../api/certificate_request.ts'
 import { IssuerError } from '../error.ts'
 import type { Log } from '../log.ts'
 import { serialText } from '../pki/names.ts'
@@ -6,6 +5,14 @@ import { type IssuedCertificate, seal } from '../pki/seal.ts'
 import { encodeTbs } from '../pki/tbs.ts'
 import type { CertificateDecision } from '../pki/template.ts'
 import type { Signer } from './issuer_state.ts'
+
+/** What a request is called in the log. */
+export interface NamedRequest {
+  readonly uid: string
+  /** Absent for a kind without namespaces. */
+  readonly namespace?: string
+  readonly name: string
+}
 
 /**
  * Turns a decision into a certificate with one call to Key Vault.
@@ -16,7 +23,7 @@ import type { Signer } from './issuer_state.ts'
  * @throws IssuerError of the vault, or `VaultAnswerInvalid` when the signature does not fit
  */
 export async function signDecision(
-  request: CertificateRequest,
+  request: NamedRequest,
   decision: CertificateDecision,
   signer: Signer,
   log: Log,
