@@ -5,7 +5,7 @@ import type { Scene } from './scene.ts'
 import type { Storm } from './storm.ts'
 
 /**
- * Fails unless each request of a storm has one certificate by one accepted write, and none Failed.
+ * Fails unless each request of a storm, or of a flow, has one certificate by one accepted write, and none Failed.
  *
  * A write whose sender was killed may be stored all the same: the API server then notes 504, having
  * had nobody to answer. `isKilled` lets such a write stand for an accepted one.
@@ -14,7 +14,7 @@ import type { Storm } from './storm.ts'
  */
 export async function assertOneAnswerEach(
   scene: Scene,
-  storm: Storm,
+  storm: Pick<Storm, 'namespace' | 'requests' | 'wrong'>,
   { isKilled = false } = {},
 ): Promise<readonly AuditEvent[]> {
   const [wrong] = storm.wrong

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { at, conditionOf, type Json, textAt } from '../harness/json.ts'
 import { certificate } from './manifests.ts'
 import { certificatesIn, requestsIn, type Scene } from './scene.ts'
+import { quantilesText, secondsText } from './times.ts'
 
 export interface StormOptions {
   readonly count: number
@@ -87,23 +88,19 @@ export class Storm {
     }
   }
 
-  /** Milliseconds from creation to Ready of each Certificate, ascending. */
+  /** Milliseconds from creation to Ready of each Certificate. */
   get times(): readonly number[] {
-    return [...this.#readyAt]
-      .map(([name, readyAt]) => readyAt - (this.#createdAt.get(name) ?? Number.NaN))
-      .sort((a, b) => a - b)
+    return [...this.#readyAt].map(
+      ([name, readyAt]) => readyAt - (this.#createdAt.get(name) ?? Number.NaN),
+    )
   }
 
   /** `created to Ready: p50 1.20 s, p99 2.00 s; all in 2.10 s`. */
   describeTimes(): string {
-    const { times } = this
-    const quantile = (share: number) => times[Math.ceil(share * times.length) - 1] ?? Number.NaN
     const total = Math.max(...this.#readyAt.values()) - Math.min(...this.#createdAt.values())
-    const [p50, p99, all] = [quantile(0.5), quantile(0.99), total].map(
-      (ms) => `${(ms / 1000).toFixed(2)} s`,
-    )
     const repeated = this.repeated > 0 ? `; ${this.repeated} asked for twice by cert-manager` : ''
-    return `${this.count} created to Ready: p50 ${p50}, p99 ${p99}; all in ${all}${repeated}`
+    const times = quantilesText(this.times)
+    return `${this.count} created to Ready: ${times}; all in ${secondsText(total)}${repeated}`
   }
 
   /** Requests that were answered Failed, or got more than one certificate. */
