@@ -98,4 +98,15 @@ export const clusterIssuerSpecs: readonly Json[] = [
     ca: { key: ref, certificate: { pem: 'PEM' } },
     policy: { namespaces: { all: true }, isCA: { allowed: true, namespaces: { all: true } } },
   },
+  {
+    vaultUrl: 'https://contoso.vault.azure.net',
+    ca: { key: ref, certificate: { pem: 'PEM' } },
+    policy: {},
+    kubernetesCSR: {
+      enabled: true,
+      usages: ['server auth', 'client auth'],
+      uris: ['spiffe://cluster.local/*'],
+      maxDuration: '24h',
+    },
+  },
 ]

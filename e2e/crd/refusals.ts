@@ -15,6 +15,8 @@ const keyRef = { name: 'refs', key: 'value' }
 const vaultUrl = 'https://contoso.vault.azure.net'
 const identity = { workload: {} }
 
+const ca = { certificate: { keyVaultCertificate: ref } }
+
 const vaultObjects = [
   'spec.ca.key',
   'spec.ca.certificate.keyVaultCertificate',
@@ -140,7 +142,6 @@ export const refused: readonly Refused[] = [
 /** The rules that part signing from delivering; an entry of a ClusterIssuer has namespaces. */
 export function refusedModes(entry: Json): readonly Refused[] {
   const certificates = [entry]
-  const ca = { certificate: { keyVaultCertificate: ref } }
   return [
     {
       path: 'spec',
@@ -190,5 +191,44 @@ export const refusedOfClusterIssuer: readonly Refused[] = [
     message:
       'namespaces is needed when allowed is true: name the namespaces that may ask for a CA, or set ' +
       'all: true',
+  },
+  {
+    path: 'spec.kubernetesCSR.uris[0]',
+    values: ['', 'spiffe://*/ns/a', 'spiffe://cluster.local*'],
+    message: 'must be a URI, the beginning of one with /* at the end, or *',
+  },
+  {
+    path: 'spec.kubernetesCSR.maxDuration',
+    values: ['90d', '-1h', 'soon', ''],
+    message: 'must be a duration, as 2160h or 5m30s',
+  },
+  {
+    path: 'spec',
+    values: [
+      {
+        vaultUrl,
+        certificates: [{ name: 'myapp', namespaces: { all: true } }],
+        kubernetesCSR: { enabled: true },
+      },
+    ],
+    message:
+      'kubernetesCSR is for an issuer with ca; a CertificateSigningRequest brings its own key',
+  },
+  {
+    path: 'spec',
+    values: [
+      { vaultUrl, ca, policy: { namespaces: { all: true } }, kubernetesCSR: { enabled: true } },
+    ],
+    message:
+      'kubernetesCSR cannot be enabled beside policy.namespaces: a CertificateSigningRequest has no ' +
+      'namespace',
+  },
+  {
+    path: 'spec',
+    values: [
+      { vaultUrl, ca, policy: {}, kubernetesCSR: { maxDuration: '1m' } },
+      { vaultUrl, ca, policy: { duration: { min: '2h' } }, kubernetesCSR: { maxDuration: '1h' } },
+    ],
+    message: 'kubernetesCSR.maxDuration must not be below policy.duration.min',
   },
 ]

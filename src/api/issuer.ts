@@ -8,10 +8,11 @@ import {
   textAt,
   textsAt,
 } from '../json.ts'
+import type { KubernetesCsrText } from '../pki/kubernetes_csr_policy.ts'
 import type { PolicyText } from '../pki/policy.ts'
 import { type DeliverableEntry, readDeliverables } from './delivery.ts'
 import type { IssuerKind } from './names.ts'
-import { readPolicy } from './policy.ts'
+import { readKubernetesCsrPolicy, readPolicy } from './policy.ts'
 
 /** One of our ClusterIssuers or Issuers, as stored. */
 export interface Issuer {
@@ -41,7 +42,13 @@ export interface IssuerSpec {
 /** The two ways to answer a request. An issuer has one of them. */
 export type IssuerMode =
   /** Key Vault has the CA's key, and signs for a key made in the cluster. */
-  | { readonly type: 'sign'; readonly ca: CaSpec; readonly policy: PolicyText }
+  | {
+      readonly type: 'sign'
+      readonly ca: CaSpec
+      readonly policy: PolicyText
+      /** Absent where CertificateSigningRequests are not answered. */
+      readonly kubernetesCsr: KubernetesCsrText | undefined
+    }
   /** Key Vault has key and certificate, and both are handed out. */
   | { readonly type: 'deliver'; readonly certificates: readonly DeliverableEntry[] }
 
@@ -121,7 +128,7 @@ export function parseIssuer(kind: IssuerKind, object: unknown): Issuer | undefin
 
 function parseSpec(spec: JsonObject | undefined, kind: IssuerKind): IssuerSpec | IssuerError {
   const vaultUrl = textAt(spec, 'vaultUrl')
-  const mode = parseMode(spec)
+  const mode = parseMode(spec, kind)
   if (!vaultUrl) return invalid('spec.vaultUrl is missing')
   if (mode instanceof IssuerError) return mode
   return {
@@ -134,7 +141,7 @@ function parseSpec(spec: JsonObject | undefined, kind: IssuerKind): IssuerSpec |
   }
 }
 
-function parseMode(spec: JsonObject | undefined): IssuerMode | IssuerError {
+function parseMode(spec: JsonObject | undefined, kind: IssuerKind): IssuerMode | IssuerError {
   const ca = objectAt(spec, 'ca')
   const certificates = readDeliverables(spec)
   if ((ca === undefined) === (certificates.length === 0)) {
@@ -159,6 +166,10 @@ function parseMode(spec: JsonObject | undefined): IssuerMode | IssuerError {
       issuingCertificateUrls: textsAt(ca, 'issuingCertificateUrls'),
     },
     policy: readPolicy(objectAt(spec, 'policy')),
+    kubernetesCsr:
+      kind === 'ClusterIssuer'
+        ? readKubernetesCsrPolicy(objectAt(spec, 'kubernetesCSR'))
+        : undefined,
   }
 }
 

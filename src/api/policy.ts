@@ -8,6 +8,7 @@ import {
   textsAt,
 } from '../json.ts'
 import type { NameConstraintsText } from '../pki/imposed_constraints.ts'
+import type { KubernetesCsrText } from '../pki/kubernetes_csr_policy.ts'
 import type { NamespaceSelector, PolicyText } from '../pki/policy.ts'
 import { parseGoDuration } from './duration.ts'
 
@@ -43,6 +44,18 @@ export function readPolicy(policy: JsonObject | undefined): PolicyText {
           nameConstraints: readConstraints(objectAt(isCA, 'nameConstraints')),
         }
       : undefined,
+  }
+}
+
+/** Reads `spec.kubernetesCSR`; `undefined` when it is not enabled. */
+export function readKubernetesCsrPolicy(
+  from: JsonObject | undefined,
+): KubernetesCsrText | undefined {
+  if (!booleanAt(from, 'enabled')) return undefined
+  return {
+    usages: list(from, 'usages'),
+    uris: list(from, 'uris'),
+    maxDurationMs: parseGoDuration(textAt(from, 'maxDuration')),
   }
 }
 

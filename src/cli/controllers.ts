@@ -3,6 +3,8 @@ import type { Clock } from '../clock.ts'
 import { CertificateWatch } from '../issuance/certificate_watch.ts'
 import { ChosenCertificates, chooserIn } from '../issuance/chosen_certificates.ts'
 import { Courier } from '../issuance/courier.ts'
+import { aboutKubernetesCsr, CsrController } from '../issuance/csr_controller.ts'
+import { CsrWatch } from '../issuance/csr_watch.ts'
 import { IssuerController } from '../issuance/issuer_controller.ts'
 import { aboutRequest, Notices } from '../issuance/notices.ts'
 import { References } from '../issuance/references.ts'
@@ -71,6 +73,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     assertLeader,
     probeIntervalMs: flags.probeIntervalMs,
     behind: (key) => rotations.behind(key),
+    conditions: (key) => csrWatch.conditions(nameOf(key)),
     probe: {
       directory,
       allowedSuffixes: flags.vaultHostSuffixes,
@@ -112,6 +115,33 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     answersUngrouped,
     recheckIssuer: (key) => issuers.recheck(key),
     onAnswer: ({ reason }) => metrics.answered(reason),
+  })
+  const csrs = new CsrController({
+    kube,
+    clock,
+    random,
+    log,
+    assertLeader,
+    notices: new Notices(events, aboutKubernetesCsr),
+    concurrency: flags.concurrency,
+    issuerState: (key) => issuers.state(key),
+    missingRights: (name) => csrWatch.missingRights(name),
+    recheckIssuer: (name) => {
+      csrWatch.recheck(name)
+      issuers.recheck(keyOfClusterIssuer(name))
+    },
+    onAnswer: (kind) => metrics.csrAnswered(kind),
+  })
+  const csrWatch = new CsrWatch({
+    kube,
+    clock,
+    random,
+    log,
+    onRequest: (type, request) => csrs.observe(type, request),
+    onRights: (name) => {
+      csrs.wake(name)
+      issuers.recheck(keyOfClusterIssuer(name))
+    },
   })
   const rotations = new RotationController({
     kube,
@@ -155,7 +185,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     log,
     onRequest: (type, request) => requests.observe(type, request),
     onRight: (name) => {
-      const key = issuerKey({ kind: 'ClusterIssuer', namespace: '', name })
+      const key = keyOfClusterIssuer(name)
       requests.wake(key)
       rotations.issuerChanged(key)
     },
@@ -168,6 +198,9 @@ export function wireControllers(deps: ControllerDeps): Controllers {
       const answers = spec !== undefined && 'answerUngrouped' in spec && spec.answerUngrouped
       if (answers) watch.follow(nameOf(key))
       else watch.unfollow(nameOf(key))
+      if (answersCsrs(issuer)) csrWatch.follow(nameOf(key))
+      else csrWatch.unfollow(nameOf(key))
+      csrs.wake(nameOf(key))
     }
     const spec = issuer?.spec
     const delivers = spec !== undefined && 'mode' in spec && spec.mode.type === 'deliver'
@@ -194,7 +227,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
 
   return {
     get open() {
-      return requests.open
+      return requests.open + csrs.open
     },
     get synced() {
       return issuers.synced && watch.synced
@@ -207,6 +240,8 @@ export function wireControllers(deps: ControllerDeps): Controllers {
           issuers.run(signal),
           watch.run(signal),
           requests.run(signal),
+          csrWatch.run(signal),
+          csrs.run(signal),
           certificates.run(signal),
           rotations.run(signal),
         ])
@@ -215,6 +250,20 @@ export function wireControllers(deps: ControllerDeps): Controllers {
       }
     },
   }
+}
+
+function answersCsrs(issuer: Issuer | undefined): boolean {
+  const spec = issuer?.spec
+  return (
+    spec !== undefined &&
+    'mode' in spec &&
+    spec.mode.type === 'sign' &&
+    spec.mode.kubernetesCsr !== undefined
+  )
+}
+
+function keyOfClusterIssuer(name: string): string {
+  return issuerKey({ kind: 'ClusterIssuer', namespace: '', name })
 }
 
 function nameOf(key: string): string {

@@ -1,3 +1,4 @@
+import type { ConditionDraft } from '../api/conditions.ts'
 import { type Issuer, issuerKey, parseIssuer } from '../api/issuer.ts'
 import { group, issuerKinds, pluralByKind, version } from '../api/names.ts'
 import type { Clock } from '../clock.ts'
@@ -25,6 +26,8 @@ export interface IssuerControllerOptions {
   readonly probeIntervalMs: number
   /** Certificates of an issuer that a new version in Key Vault does not fit, each with the reason. */
   readonly behind: (key: string) => readonly string[]
+  /** Conditions that others have to say of an issuer. */
+  readonly conditions: (key: string) => readonly ConditionDraft[]
   /** Throws `LeaseLost` when another replica may be at work. */
   readonly assertLeader: () => void
   /** Told when what is known of an issuer changed: its requests are looked at again. */
@@ -199,8 +202,9 @@ export class IssuerController {
     state: Exclude<IssuerState, { kind: 'unknown' }>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { kube, clock, events, log, behind } = this.#options
-    const status = statusToWrite(issuer, state, clock.now(), behind(issuerKey(issuer)))
+    const { kube, clock, events, log, behind, conditions } = this.#options
+    const key = issuerKey(issuer)
+    const status = statusToWrite(issuer, state, clock.now(), behind(key), conditions(key))
     if (status === undefined) return
     await writeIssuerStatus(kube, issuer, status, signal)
     tellChanges(issuer, status.conditions, events, log)

@@ -4,6 +4,7 @@ import type { ErrorCode } from '../error.ts'
 import { type Authority, pathOf } from '../pki/authority.ts'
 import type { Certificate } from '../pki/certificate.ts'
 import type { InformationUrls } from '../pki/information_urls.ts'
+import type { KubernetesCsrPolicy } from '../pki/kubernetes_csr_policy.ts'
 import type { Policy } from '../pki/policy.ts'
 import type { DirectoryEntry, VaultPlace } from '../vault/certificate_directory.ts'
 import type { ObjectVersion, Vault } from '../vault/vault.ts'
@@ -30,6 +31,8 @@ export type ReadyState =
 export interface Signer {
   readonly authority: Authority
   readonly policy: Policy
+  /** Absent where CertificateSigningRequests are not answered. */
+  readonly kubernetesCsr?: KubernetesCsrPolicy | undefined
   /** Where validators find the CA's revocations and its own certificate. */
   readonly urls: InformationUrls
   readonly vault: Vault
@@ -60,6 +63,7 @@ export function isSameSigner(a: Signer, b: Signer): boolean {
     a.keyId === b.keyId &&
     a.authority.algorithm === b.authority.algorithm &&
     isDeepStrictEqual(a.policy.text, b.policy.text) &&
+    isDeepStrictEqual(a.kubernetesCsr?.text, b.kubernetesCsr?.text) &&
     isDeepStrictEqual(a.urls, b.urls) &&
     isDeepStrictEqual(pathOf(a.authority).map(derOf), pathOf(b.authority).map(derOf))
   )

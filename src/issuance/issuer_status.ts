@@ -45,17 +45,22 @@ export interface CaStatus {
  * The status to write for `state`, or `undefined` when the issuer shows it already.
  *
  * @param behind what `RotationController.behind` says
+ * @param more conditions besides those that follow from `state`
  */
 export function statusToWrite(
   issuer: Issuer,
   state: Exclude<IssuerState, { kind: 'unknown' }>,
   now: number,
   behind: readonly string[] = [],
+  more: readonly ConditionDraft[] = [],
 ): IssuerStatus | undefined {
   const shown = parseConditions(issuer.status)
   const observedGeneration = issuer.generation
   const ready = { type: 'Ready', observedGeneration, ...readyOf(state) }
-  const drafts = otherConditions(state, behind, now).map((one) => ({ ...one, observedGeneration }))
+  const drafts = [...otherConditions(state, behind, now), ...more].map((one) => ({
+    ...one,
+    observedGeneration,
+  }))
   const details = detailsOf(issuer, state)
   const { mode, ca, certificates } = issuer.status ?? {}
   const isShown = (draft: ConditionDraft) => sameCondition(findCondition(shown, draft.type), draft)

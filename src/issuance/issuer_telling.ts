@@ -10,6 +10,7 @@ const goodStatus: ReadonlyMap<string, Condition['status']> = new Map([
   ['CertificatesUsable', 'True'],
   ['CAExpiring', 'False'],
   ['CALimited', 'False'],
+  ['KubernetesCSR', 'True'],
 ])
 
 /** Logs what `conditions` say that the issuer did not show before, and tells it by Events. */

@@ -8,6 +8,7 @@ import {
 import { type ErrorCode, IssuerError } from '../error.ts'
 import { checkAuthority } from '../pki/authority.ts'
 import { parseInformationUrls } from '../pki/information_urls.ts'
+import { parseKubernetesCsrPolicy } from '../pki/kubernetes_csr_policy.ts'
 import { nameText } from '../pki/names.ts'
 import { parsePolicy } from '../pki/policy.ts'
 import type { Parsed, Rule } from '../pki/refusal.ts'
@@ -75,11 +76,12 @@ export async function probeIssuer(
 async function probeSigner(
   issuer: Issuer,
   spec: IssuerSpec,
-  { ca, policy: policyText }: Extract<IssuerMode, { type: 'sign' }>,
+  { ca, policy: policyText, kubernetesCsr: csrText }: Extract<IssuerMode, { type: 'sign' }>,
   deps: ProbeDeps,
   signal: AbortSignal,
 ): Promise<Signer> {
   const policy = valid(parsePolicy(policyText))
+  const kubernetesCsr = csrText && valid(parseKubernetesCsrPolicy(csrText, policyText))
   const urls = valid(parseInformationUrls(ca))
   const { vault, location, references } = await connect(issuer, spec, deps, signal)
   const { certificate, pool, key } = await loadCaMaterial(ca, vault, references, signal)
@@ -100,6 +102,7 @@ async function probeSigner(
   const signer: Signer = {
     authority: authority.value,
     policy,
+    kubernetesCsr,
     urls,
     vault,
     vaultHost: location.host,

@@ -48,14 +48,14 @@ function checkAgreement({ extensions }: CertificateSigningRequest, asked: Usages
   if (bits !== asked.keyUsage) {
     refuse(
       'usages-contradiction',
-      `the KeyUsages ${keyUsageText(bits)} of the CSR do not match the expected KeyUsages ${keyUsageText(asked.keyUsage)} of the CertificateRequest`,
+      `the KeyUsages ${keyUsageText(bits)} of the CSR do not match the expected KeyUsages ${keyUsageText(asked.keyUsage)} of the request`,
     )
   }
   const purposes = extensions.extendedKeyUsage ?? []
   if (!sameSet(purposes, asked.purposes)) {
     refuse(
       'usages-contradiction',
-      `the ExtKeyUsages ${purposesText(purposes)} of the CSR do not match the expected ExtKeyUsages ${purposesText(asked.purposes)} of the CertificateRequest`,
+      `the ExtKeyUsages ${purposesText(purposes)} of the CSR do not match the expected ExtKeyUsages ${purposesText(asked.purposes)} of the request`,
     )
   }
 }

@@ -5,6 +5,7 @@ import type { NoticeOutcome } from '../event_grid/webhook.ts'
 export class Metrics {
   readonly registry = new Registry()
   readonly #answers: Counter<'reason'>
+  readonly #csrAnswers: Counter<'reason'>
   readonly #vaultSeconds: Histogram<'host' | 'operation' | 'outcome'>
   readonly #kubeSeconds: Histogram<'verb' | 'resource' | 'status'>
   readonly #issuerReady: Gauge<'issuer'>
@@ -19,6 +20,12 @@ export class Metrics {
     this.#answers = new Counter({
       name: 'akv_issuer_answers_total',
       help: 'Status writes on CertificateRequests that the API server accepted, by Ready reason.',
+      labelNames: ['reason'],
+      registers,
+    })
+    this.#csrAnswers = new Counter({
+      name: 'akv_issuer_kubernetes_csr_answers_total',
+      help: 'CertificateSigningRequests of certificates.k8s.io that were answered, Issued or Failed.',
       labelNames: ['reason'],
       registers,
     })
@@ -66,7 +73,7 @@ export class Metrics {
     })
     const openRequests = new Gauge({
       name: 'akv_issuer_open_requests',
-      help: 'CertificateRequests of our issuers without an answer yet.',
+      help: 'Requests of our issuers, of either kind, without an answer yet.',
       registers: [],
       collect() {
         this.set(gauges.openRequests())
@@ -86,6 +93,10 @@ export class Metrics {
 
   answered(reason: string): void {
     this.#answers.inc({ reason })
+  }
+
+  csrAnswered(reason: string): void {
+    this.#csrAnswers.inc({ reason })
   }
 
   vaultCall(call: {

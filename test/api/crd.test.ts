@@ -32,6 +32,11 @@ const left: readonly (readonly [number, string])[] = [
   [24, 'namespaces:\n'],
   [22, 'namespaces:\n'],
   [22, 'x-kubernetes-validations:\n                        - rule: "!has(self.allowed)'],
+  // A signer of certificates.k8s.io serves the whole cluster.
+  [16, 'kubernetesCSR:\n'],
+  [16, '- rule: "!has(self.kubernetesCSR)'],
+  [16, '- rule: >-\n                    !has(self.kubernetesCSR) || !self.'],
+  [16, '- rule: >-\n                    !has(self.kubernetesCSR) || !has('],
   // cert-manager's ingress-shim names ClusterIssuers.
   [16, 'answerUngrouped:\n'],
 ]
