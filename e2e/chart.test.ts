@@ -70,11 +70,15 @@ describe('the chart, on an API server', () => {
   }
 
   test('grants what config/rbac grants', async () => {
-    const values = { deliver: { enabled: true }, issuerReferences: { namespaces: ['team-a'] } }
+    const values = {
+      deliver: { enabled: true },
+      kubernetesCsr: { enabled: true },
+      issuerReferences: { namespaces: ['team-a'] },
+    }
     await installChart(cluster, values)
     const release = await helm(cluster, ['get', 'manifest', releaseName, `-n${releaseName}`])
     const ofConfig: Json[] = []
-    for (const folder of ['rbac', 'rbac/deliver']) {
+    for (const folder of ['rbac', 'rbac/deliver', 'rbac/kubernetes_csr']) {
       ofConfig.push(...(await rulesIn(readFolder(join(config, folder)))))
     }
     assert.deepEqual(sorted(await rulesIn(release.stdout)), sorted(ofConfig))

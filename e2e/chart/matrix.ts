@@ -14,6 +14,7 @@ export const matrix: ReadonlyMap<string, Values> = new Map<string, Values>([
         tenantId: '22222222-2222-4222-8222-222222222222',
       },
       deliver: { enabled: true, namespaces: ['istio-system', 'apps'] },
+      kubernetesCsr: { enabled: true },
       issuerReferences: { namespaces: ['team-a'] },
       controller: { certificatePollInterval: '1m', rotationWindow: '10s', logLevel: 'debug' },
     },
