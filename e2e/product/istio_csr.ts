@@ -1,12 +1,15 @@
+import { tags } from '../../src/pki/der.ts'
+import { sequence } from '../../src/pki/der_writer.ts'
 import { makeKey } from '../../test/pki/keys.ts'
-import { makeCsr, makeName, subjectAltName, uriName } from '../../test/pki/make_csr.ts'
+import { makeCsr, nameAttribute, rdn, subjectAltName, uriName } from '../../test/pki/make_csr.ts'
 import { certificateRequest } from './requests.ts'
 
 /** The CSR of a workload as Istio's sidecars make it: an O without a value, and the SPIFFE identity. */
-export function workloadCsr(uri: string): string {
+export function workloadCsr(uri: string, key = makeKey('ECDSA P-256')): string {
   return makeCsr({
-    key: makeKey('ECDSA P-256'),
-    subject: makeName({ '2.5.4.10': '' }),
+    key,
+    // As Go writes it: a PrintableString.
+    subject: sequence(rdn(nameAttribute('2.5.4.10', '', tags.printableString))),
     extensions: [subjectAltName(uriName(uri))],
   })
 }

@@ -12,6 +12,8 @@ export interface CertificateCall {
     | { readonly certificate: string; readonly key: string }
   /** Default an hour. */
   readonly seconds?: number
+  /** Who is to sign where istiod asks others: `ISTIO_META_CERT_SIGNER` of a proxy. */
+  readonly certSigner?: string | undefined
 }
 
 /** istiod, or the transport, said no. */
@@ -54,6 +56,9 @@ export async function createCertificate(
   const request = Buffer.concat([
     bytesField(1, Buffer.from(call.csr)),
     Uint8Array.of((3 << 3) | wireType.varint, ...varint(call.seconds ?? 3_600)),
+    ...(call.certSigner === undefined
+      ? []
+      : [bytesField(4, struct('CertSigner', call.certSigner))]),
   ])
   const answer = await unary(`https://127.0.0.1:${istiod.securePort}`, tls, headers, request)
   return [...bytesFields(answer)]
@@ -112,6 +117,13 @@ const wireType = { varint: 0, bytes: 2 } as const
 function bytesField(number: number, value: Uint8Array): Buffer {
   const head = Uint8Array.of((number << 3) | wireType.bytes, ...varint(value.length))
   return Buffer.concat([head, value])
+}
+
+/** A google.protobuf.Struct with one field, a string. */
+function struct(key: string, text: string): Uint8Array {
+  const value = bytesField(3, Buffer.from(text))
+  const entry = Buffer.concat([bytesField(1, Buffer.from(key)), bytesField(2, value)])
+  return bytesField(1, entry)
 }
 
 function varint(value: number): readonly number[] {

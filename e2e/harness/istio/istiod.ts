@@ -18,9 +18,9 @@ export interface IstiodOptions {
   readonly clusterId?: string
   /**
    * How istiod gets Secret `cacerts`, which must be there: in a folder that follows it, or by reading
-   * it once. Default followed.
+   * it once; or not at all, where another signs for it. Default followed.
    */
-  readonly cacerts?: 'followed' | 'read once'
+  readonly cacerts?: 'followed' | 'read once' | 'none'
   /** Added to its environment, such as ISTIO_MULTIROOT_MESH. */
   readonly env?: Readonly<Record<string, string>>
 }

@@ -37,13 +37,18 @@ export async function createIdentity(
   return { identity, key, csr, token: await account.token('istio-ca') }
 }
 
-/** Asks istiod for the certificate. `roots` is what ConfigMap istio-ca-root-cert says. */
+/**
+ * Asks istiod for the certificate. `roots` is what ConfigMap istio-ca-root-cert says, `certSigner` who
+ * is to sign where istiod asks others.
+ */
 export async function certify(
   istiod: Istiod,
   { identity, key, csr, token }: Identity,
   roots: string,
+  certSigner?: string,
 ): Promise<Workload> {
-  const answer = await createCertificate(istiod, { csr, roots, credential: { token } })
+  const credential = { token }
+  const answer = await createCertificate(istiod, { csr, roots, credential, certSigner })
   return {
     identity,
     key: key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
