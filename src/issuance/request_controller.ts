@@ -91,7 +91,7 @@ export class RequestController {
   }
 
   wakeAll(): void {
-    for (const uid of this.#requests.uids()) this.#queue.add(uid)
+    for (const uid of this.#requests.uids()) this.#loop.add(uid)
   }
 
   /** Looks at the open requests of a Certificate again. */
