@@ -6,7 +6,7 @@ import { encodePem } from '../src/pki/pem.ts'
 import { makeKey } from '../test/pki/keys.ts'
 import { type Ca, day, makeCa } from '../test/pki/make_ca.ts'
 import type { ApiPath, Cluster } from './harness/cluster.ts'
-import { type GatewayTarget, requestOnce } from './harness/istio/gateway_client.ts'
+import { GatewayClient, type GatewayTarget, requestOnce } from './harness/istio/gateway_client.ts'
 import { istioNamespace } from './harness/istio/istiod.ts'
 import { istioLeftOut } from './harness/tools.ts'
 import { until } from './harness/until.ts'
@@ -14,8 +14,8 @@ import { rotateBehindGateway } from './product/gateway_rotations.ts'
 import { type GatewayScene, startGatewayScene } from './product/gateway_scene.ts'
 import { certificate } from './product/manifests.ts'
 import { renewByHand } from './product/renewal.ts'
-import { certificatesIn } from './product/scene.ts'
-import { issued } from './product/tls_secret.ts'
+import { certificatesIn, clusterIssuers } from './product/scene.ts'
+import { idOf, issued, readSecret } from './product/tls_secret.ts'
 
 // e2e/soak/istio_gateway.ts does the same with more rotations.
 describe('an Istio gateway, by docs/tutorials/gateway.md', { skip: istioLeftOut() }, () => {
@@ -56,6 +56,25 @@ describe('an Istio gateway, by docs/tutorials/gateway.md', { skip: istioLeftOut(
     t.diagnostic(seen.described)
     assert.deepEqual(seen.failures, [])
     assert.ok(seen.handshakes >= 1_250, seen.described)
+  })
+
+  test('the manifest without a group does as well, where the issuer answers those', async () => {
+    const { scene } = here
+    const issuer = `${clusterIssuers}/akv-issuer` as const
+    await scene.cluster.must('PATCH', issuer, { spec: { answerUngrouped: true } })
+    await scene.ready(issuer)
+    const old = await readSecret(scene, istioNamespace, 'myapp-tls')
+    const manifest = join(import.meta.dirname, 'demo', 'myapp-cert.yaml')
+    const { code, stderr } = await scene.cluster.kubectl(['apply', '-f', manifest])
+    assert.equal(code, 0, stderr)
+    const { leaf } = await until('issued anew', async () => {
+      const now = await readSecret(scene, istioNamespace, 'myapp-tls')
+      return idOf(now.leaf) !== idOf(old.leaf) && now
+    })
+    await until('shown by the gateway', async () => {
+      const answer = await requestOnce(target('myapp', scene.ca.pem))
+      return 'serial' in answer && answer.serial === leaf.serialNumber
+    })
   })
 
   test('rotated in Key Vault under a client that never stops', async (t) => {
@@ -127,6 +146,17 @@ describe('an Istio gateway, by docs/tutorials/gateway.md', { skip: istioLeftOut(
 
   test('every block of the tutorial was followed', () => {
     assert.deepEqual(here.tutorial.left, [])
+  })
+
+  test('a gateway that goes away is seen by each of the three connections', async () => {
+    const { scene } = here
+    const client = new GatewayClient(target('myapp', scene.ca.pem))
+    const { held } = client
+    await until('all in use', () => client.handshakes > 0 && held.http1 > 0 && held.http2 > 0)
+    await scene.cluster.process('istio-ingressgateway').stop()
+    const failed = (by: string) => client.failures.some((failure) => failure.startsWith(by))
+    await until('noticed', () => ['handshake', 'HTTP/1.1', 'HTTP/2'].every(failed), 10_000)
+    await client.stop()
   })
 })
 

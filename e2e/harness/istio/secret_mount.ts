@@ -15,35 +15,33 @@ import { at, type Json } from '../json.ts'
 import { until } from '../until.ts'
 
 /**
- * Keeps a folder as kubelet keeps the volume of a Secret, without its delay of up to a minute.
- * Resolves when it is filled.
- *
- * @returns ends it
+ * Keeps a folder as kubelet keeps the volume of a Secret, without its delay of up to a minute, until
+ * the cluster stops. Resolves when it is filled.
  */
 export async function mountSecret(
   cluster: Cluster,
   namespace: string,
   name: string,
   folder: string,
-): Promise<() => void> {
+): Promise<void> {
   const path =
     `/api/v1/namespaces/${namespace}/secrets?fieldSelector=metadata.name=${name}` as const
-  const stop = cluster.watch(path, ({ type, object }) => {
+  cluster.watch(path, ({ type, object }) => {
     if (type !== 'DELETED') swapFiles(folder, filesOf(object))
   })
   await until(`Secret ${namespace}/${name} mounted`, () => existsSync(join(folder, '..data')))
-  return stop
 }
 
 /**
  * Replaces all files at once: they go into a folder of their own, and the link `..data`, through
  * which their names lead, is swapped by a rename. So does kubelet's atomic writer.
  */
-export function swapFiles(folder: string, files: ReadonlyMap<string, Uint8Array>): void {
+function swapFiles(folder: string, files: ReadonlyMap<string, Uint8Array>): void {
   mkdirSync(folder, { recursive: true })
   const data = join(folder, '..data')
   const previous = existsSync(data) ? readlinkSync(data) : undefined
-  const next = mkdtempSync(join(folder, '..'))
+  // Not by join, which would take the two dots for the folder above.
+  const next = mkdtempSync(`${folder}/..`)
   for (const [name, content] of files) writeFileSync(join(next, name), content, { mode: 0o600 })
   symlinkSync(next, `${data}_tmp`)
   renameSync(`${data}_tmp`, data)
