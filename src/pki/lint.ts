@@ -16,6 +16,18 @@ export function lintCertificate(certificate: Certificate, authority: Authority):
   return [...lints].flatMap(([name, finds]) => (finds(certificate, issuer) ? [name] : []))
 }
 
+/** The same for a root, which issues itself: two lints are about an issuer that is another. */
+export function lintRoot(certificate: Certificate): readonly string[] {
+  return [...lints].flatMap(([name, finds]) =>
+    !notForRoots.has(name) && finds(certificate, certificate) ? [name] : [],
+  )
+}
+
+const notForRoots: ReadonlySet<string> = new Set([
+  'e_subject_public_key_is_issuers',
+  'e_path_len_constraint_not_below_issuer',
+])
+
 type Lint = (certificate: Certificate, issuer: Certificate) => boolean
 
 /** By name: whether a certificate has the fault. */

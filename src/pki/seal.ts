@@ -7,6 +7,7 @@ import { encodePem } from './pem.ts'
 import { type Parsed, parsed, refuse } from './refusal.ts'
 import type { SignatureAlgorithm } from './signature_algorithms.ts'
 import { verifySignature } from './signed.ts'
+import type { SubjectKey } from './subject_key.ts'
 import { assembleCertificate, type TbsCertificate } from './tbs.ts'
 
 const sealed: unique symbol = Symbol('made by seal')
@@ -32,7 +33,7 @@ export interface IssuedCertificate {
 export function seal(tbs: TbsCertificate, rawSignature: Uint8Array): Parsed<IssuedCertificate> {
   return parsed(() => {
     const { authority, draft } = tbs.decision
-    const signature = signatureOctets(tbs, rawSignature)
+    const signature = signatureOctets(tbs.algorithm, authority.certificate.key, rawSignature)
     const der = assembleCertificate(tbs.der, tbs.algorithm, signature)
     const certificate = readCertificate(der, { certificate: draft })
     // The draft agreed with the decision and passed the lints; these read nothing outside its body.
@@ -52,8 +53,12 @@ export function seal(tbs: TbsCertificate, rawSignature: Uint8Array): Parsed<Issu
   })
 }
 
-function signatureOctets({ algorithm, decision }: TbsCertificate, raw: Uint8Array): Uint8Array {
-  const { key } = decision.authority.certificate
+/** The signature as X.509 holds it, of the one that Key Vault gave; refuses what cannot be one by `key`. */
+export function signatureOctets(
+  algorithm: SignatureAlgorithm,
+  key: SubjectKey,
+  raw: Uint8Array,
+): Uint8Array {
   if (key.kind === 'rsa') return checkLength(algorithm, raw, key.bits / 8)
   const curve = curves.find((one) => one.name === algorithm.curve)
   if (curve === undefined) throw new TypeError(`${algorithm.name} has no curve`)

@@ -1,3 +1,4 @@
+import type { Certificate } from './certificate.ts'
 import {
   bitString,
   derTrue,
@@ -15,6 +16,14 @@ import { encodeKeyUsage } from './key_usage.ts'
 import { oid } from './oids.ts'
 import { digest, type SignatureAlgorithm } from './signature_algorithms.ts'
 import type { CertificateContents, CertificateDecision } from './template.ts'
+
+/** What the body of a certificate says, whoever is to sign it: a CA, or the key of the body itself. */
+export interface BodyContents extends Omit<CertificateContents, 'authority' | 'notes'> {
+  readonly authority: {
+    readonly algorithm: SignatureAlgorithm
+    readonly certificate: Pick<Certificate, 'subject'>
+  }
+}
 
 const encoded: unique symbol = Symbol('made by encodeTbs')
 
@@ -36,7 +45,7 @@ export function encodeTbs(decision: CertificateDecision): TbsCertificate {
 }
 
 /** The DER of RFC 5280 §4.1.2; names, key and alternative names are the octets that were sent. */
-export function encodeBody(contents: CertificateContents): Uint8Array {
+export function encodeBody(contents: BodyContents): Uint8Array {
   const { authority, serialNumber, notBefore, notAfter, subject, key } = contents
   return sequence(
     explicit(0, unsignedInteger(Uint8Array.of(2))),
@@ -60,7 +69,7 @@ export function assembleCertificate(
 }
 
 /** In one fixed order. */
-function* encodeExtensions(contents: CertificateContents): Generator<Uint8Array> {
+function* encodeExtensions(contents: BodyContents): Generator<Uint8Array> {
   const { keyUsage, purposes, subjectAltName } = contents
   yield extension(oid.basicConstraints, true, encodeBasicConstraints(contents.basicConstraints))
   if (keyUsage !== 0) yield extension(oid.keyUsage, true, encodeKeyUsage(keyUsage))
@@ -85,13 +94,13 @@ function* encodeExtensions(contents: CertificateContents): Generator<Uint8Array>
 }
 
 /** Empty for a leaf, as cert-manager's own CA issuer writes it: FALSE is cA's default. */
-function encodeBasicConstraints({ ca, pathLength }: BasicConstraints): Uint8Array {
+export function encodeBasicConstraints({ ca, pathLength }: BasicConstraints): Uint8Array {
   if (!ca) return sequence()
   if (pathLength === undefined) return sequence(derTrue)
   return sequence(derTrue, unsignedInteger(Uint8Array.of(pathLength)))
 }
 
-function extension(id: string, critical: boolean, value: Uint8Array): Uint8Array {
+export function extension(id: string, critical: boolean, value: Uint8Array): Uint8Array {
   const criticality = critical ? [derTrue] : []
   return sequence(objectIdentifier(id), ...criticality, octetString(value))
 }

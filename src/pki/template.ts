@@ -145,7 +145,7 @@ function authorityKeyIdentifierOf({ certificate }: Authority): Uint8Array {
 }
 
 /** Positive, of constant length and minimal: the first octet is 01 to 7f (RFC 5280 §4.1.2.2). */
-function serialNumberFrom(bytes: Uint8Array): Uint8Array {
+export function serialNumberFrom(bytes: Uint8Array): Uint8Array {
   if (bytes.length !== serialLength)
     throw new TypeError(`serialBytes must have ${serialLength} octets`)
   const [first = 0, ...rest] = bytes
