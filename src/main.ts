@@ -1,3 +1,17 @@
+import { caCsr } from './cli/ca_csr.ts'
+import {
+  caCsrHelp,
+  caInitHelp,
+  caInstallHelp,
+  caShowHelp,
+  parseCaCsrFlags,
+  parseCaInitFlags,
+  parseCaInstallFlags,
+  parseCaShowFlags,
+} from './cli/ca_flags.ts'
+import { caInit } from './cli/ca_init.ts'
+import { caInstall } from './cli/ca_install.ts'
+import { caShow } from './cli/ca_show.ts'
 import { exportCertificate } from './cli/export.ts'
 import { exportHelp, parseExportFlags } from './cli/export_flags.ts'
 import type { ParsedFlags } from './cli/parsed_flags.ts'
@@ -13,6 +27,10 @@ const help = `akv-issuer: a cert-manager issuer for Azure Key Vault.
 
   akv-issuer run [flags]   answer CertificateRequests; see akv-issuer run --help
   akv-issuer export        write a certificate of Key Vault with its key; see export --help
+  akv-issuer ca init       make a root CA in the vault
+  akv-issuer ca csr        make a key in the vault and a request for a CA certificate
+  akv-issuer ca install    keep the certificate that another CA made for it
+  akv-issuer ca show       what a CA is, and what is wrong with it
   akv-issuer version
   akv-issuer help
 `
@@ -20,17 +38,28 @@ const help = `akv-issuer: a cert-manager issuer for Azure Key Vault.
 const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['run', withFlags(runHelp, parseRunFlags, run)],
   ['export', withFlags(exportHelp, parseExportFlags, exportCertificate)],
+  ['ca', (args) => dispatch(caCommands, args)],
   ['version', () => print(`${packageVersion()}\n`)],
   ['--version', () => print(`${packageVersion()}\n`)],
   ['help', () => print(help)],
   ['--help', () => print(help)],
 ])
 
-process.exitCode = await main(process.argv.slice(2))
+const caCommands: ReadonlyMap<string, Command> = new Map<string, Command>([
+  ['init', withFlags(caInitHelp, parseCaInitFlags, caInit)],
+  ['csr', withFlags(caCsrHelp, parseCaCsrFlags, caCsr)],
+  ['install', withFlags(caInstallHelp, parseCaInstallFlags, caInstall)],
+  ['show', withFlags(caShowHelp, parseCaShowFlags, caShow)],
+])
 
-async function main([word, ...args]: readonly string[]): Promise<number> {
+process.exitCode = await dispatch(commands, process.argv.slice(2))
+
+async function dispatch(
+  table: ReadonlyMap<string, Command>,
+  [word, ...args]: readonly string[],
+): Promise<number> {
   if (word === undefined) return misuse(help)
-  const command = commands.get(word)
+  const command = table.get(word)
   if (!command) return misuse(`unknown command "${word}"\n${help}`)
   try {
     return await command(args)

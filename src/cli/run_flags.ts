@@ -115,7 +115,8 @@ function duration(flag: string, text: string, atLeast: number): number {
   throw new Error(`${flag}: "${text}" is no duration of at least ${least}, as 5m or 30s`)
 }
 
-function count(flag: string, text: string, least: number, most: number): number {
+/** @throws Error that names the flag and the bounds */
+export function count(flag: string, text: string, least: number, most: number): number {
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN
   if (value >= least && value <= most) return value
   throw new Error(`${flag}: "${text}" is no whole number from ${least} to ${most}`)

@@ -1,5 +1,6 @@
 import { systemClock } from '../clock.ts'
 import { vaultConnections } from '../vault/connections.ts'
+import { KeyKeeper } from '../vault/key_keeper.ts'
 import { KeyVault } from '../vault/key_vault.ts'
 import { operatorCredential, operatorHolder, operatorIdentity } from '../vault/operator_identity.ts'
 import { TokenSource } from '../vault/token_source.ts'
@@ -8,6 +9,7 @@ import type { VaultFlags } from './vault_flags.ts'
 /** A vault for the length of a command. */
 export interface VaultAccess {
   readonly vault: KeyVault
+  readonly keeper: KeyKeeper
   readonly tokens: TokenSource
   close(): Promise<void>
 }
@@ -19,14 +21,7 @@ export function openVault({ location, identity: choice }: VaultFlags): VaultAcce
   const credential = operatorCredential(identity, cloud)
   const tokens = new TokenSource(operatorHolder(identity), credential, cloud, systemClock)
   const dispatcher = vaultConnections(() => {})
-  const vault = new KeyVault({
-    location,
-    tokens,
-    inFlight: 4,
-    dispatcher,
-    clock: systemClock,
-    assertLeader: () => {},
-    onCall: () => {},
-  })
-  return { vault, tokens, close: () => dispatcher.close() }
+  const deps = { location, tokens, dispatcher, clock: systemClock, assertLeader: () => {} }
+  const vault = new KeyVault({ ...deps, inFlight: 4, onCall: () => {} })
+  return { vault, keeper: new KeyKeeper(deps), tokens, close: () => dispatcher.close() }
 }
