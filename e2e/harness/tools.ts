@@ -76,13 +76,13 @@ export async function ensureAll(out: NodeJS.WriteStream = process.stderr): Promi
 }
 
 /**
- * Why the tests of Istio do not run, or false when they do. Only the user may leave them out: the
+ * Why the tests that need istiod do not run, or false when they do. Only the user may leave them out: the
  * one revision of istiod that Go's module proxy has may not be there for ever.
  */
 export function istioLeftOut(): string | false {
   const isAllowed = (process.env.ALLOW_MISSING ?? '').split(',').includes('istiod')
   if (!isAllowed || missingParts(istioModule).length === 0) return false
-  return 'istiod could not be built: NO TEST OF ISTIO HAS RUN (ALLOW_MISSING=istiod)'
+  return 'istiod could not be built: NO TEST THAT NEEDS IT HAS RUN (ALLOW_MISSING=istiod)'
 }
 
 interface ToolSet {
