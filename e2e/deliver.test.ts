@@ -12,7 +12,6 @@ import {
   textOf,
   x509,
 } from './product/delivery_scene.ts'
-import { certificate } from './product/manifests.ts'
 import { Observer } from './product/observer.ts'
 import { callsOfOurs, isAccepted } from './product/our_calls.ts'
 import { clusterIssuers, requestsIn } from './product/scene.ts'
@@ -176,14 +175,8 @@ describe('an issuer that delivers', () => {
     const first = await leaves.import(scene.vault, 'team-a-site', names)
     const own = { name: 'team-a-*', namespaces: { names: [namespace] } }
     await createDeliverIssuer(here, 'chosen', [own])
-    const manifest = certificate('chosen', {
-      issuer: 'chosen',
-    })
     const annotations = { 'keyvault.akv-issuer.io/certificate': 'team-a-site' }
-    await scene.cluster.must('POST', here.path, {
-      ...manifest,
-      metadata: { ...manifest.metadata, annotations },
-    })
+    await createCertificate(here, 'chosen', { annotations })
     await deliveredSecret(here, 'chosen', first)
     await issued(scene, namespace, 'chosen')
     await deliveredSecret(here, 'chosen', await leaves.import(scene.vault, 'team-a-site', names))

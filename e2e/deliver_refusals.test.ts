@@ -3,17 +3,21 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { makeKey } from '../test/pki/keys.ts'
 import { dnsName, makeCsr, subjectAltName } from '../test/pki/make_csr.ts'
+import { asObject } from './crd/paths.ts'
 import type { ApiPath } from './harness/cluster.ts'
 import { at, conditionOf, type Json, textAt } from './harness/json.ts'
+import { until } from './harness/until.ts'
 import { createSelfSigned } from './product/delivered.ts'
 import {
   createCertificate,
   createDeliverIssuer,
   type DeliveryScene,
   deliveredSecret,
+  holdSecret,
   leafIdOf,
   startDeliveryScene,
 } from './product/delivery_scene.ts'
+import { type Claims, createRequester, forgedRequest } from './product/forged.ts'
 import { certificate } from './product/manifests.ts'
 import { certificateRequest, postRequest } from './product/requests.ts'
 import { certificatesIn, clusterIssuers, requestsIn } from './product/scene.ts'
@@ -70,12 +74,8 @@ describe('an issuer that delivers refuses', () => {
     await createCertificate(here, 'payroll', { issuer: 'mixed' })
     const request = await answered(`${requestsIn(namespace)}/payroll-1`, 'Failed')
     assert.match(messageOf(request), /the nearest is "public-site"/)
-    const outside = certificate('by-annotation', { issuer: 'mixed' })
     const annotations = { 'keyvault.akv-issuer.io/certificate': 'payroll' }
-    await scene.cluster.must('POST', here.path, {
-      ...outside,
-      metadata: { ...outside.metadata, annotations },
-    })
+    await createCertificate(here, 'by-annotation', { issuer: 'mixed', annotations })
     const chosen = await answered(`${requestsIn(namespace)}/by-annotation-1`, 'Failed')
     assert.match(messageOf(chosen), /"payroll" is not among those that namespace/)
     assert.equal(swapsFor('payroll') + swapsFor('by-annotation'), 0)
@@ -116,66 +116,121 @@ describe('an issuer that delivers refuses', () => {
     assert.match(messageOf(await answered(other, 'Failed')), /^no Certificate is behind this/)
   })
 
-  test('a forged request: no Secret but the next key of its Certificate is ever written', async () => {
-    const { scene, leaves, namespace } = here
-    const version = await leaves.import(scene.vault, 'forged')
-    await createDeliverIssuer(here, 'forged')
-    const owner = await createCertificate(here, 'forged')
-    await deliveredSecret(here, 'forged', version)
-    await issued(scene, namespace, 'forged')
-    const victims = `/api/v1/namespaces/${namespace}/secrets` as const
-    await scene.cluster.must('POST', victims, {
-      metadata: {
-        name: 'victim',
-        labels: { 'cert-manager.io/next-private-key': 'true' },
-      },
-      data: { 'tls.key': Buffer.from('mine').toString('base64') },
+  /** A Secret of somebody else in the namespace, with a key of its own. */
+  async function createVictim(name: string, labels: Readonly<Record<string, string>> = {}) {
+    const key = makeKey('ECDSA P-256').privateKey.export({ type: 'pkcs8', format: 'pem' })
+    return await here.scene.cluster.must('POST', secretsPath(), {
+      metadata: { name, labels },
+      data: { 'tls.key': Buffer.from(key).toString('base64') },
     })
-    const secret = await scene.cluster.must('GET', `${victims}/victim`)
-    const target = await scene.cluster.must('GET', `${victims}/forged-tls`)
-    const swaps = swapsFor('forged')
-    for (const name of ['victim', 'forged-tls']) {
-      const request = certificateRequest(`forged-${name}`, makeCsr(), { issuer: 'forged' })
-      const path = await postRequest(scene, namespace, {
-        ...request,
-        metadata: {
-          ...request.metadata,
-          ...{
-            annotations: {
-              'cert-manager.io/certificate-revision': '2',
-              'cert-manager.io/private-key-secret-name': name,
-              'cert-manager.io/certificate-name': 'forged',
-            },
-            ownerReferences: [
-              {
-                apiVersion: 'cert-manager.io/v1',
-                kind: 'Certificate',
-                name: 'forged',
-                uid: textAt(owner, 'metadata', 'uid'),
-                controller: true,
-              },
-            ],
-          },
-        },
-      })
-      // cert-manager takes it for an old one of its own, and may clear it away first.
-      const held = await scene.object(path, 'held or gone', (object) => {
-        const isHeld = at(conditionOf(object, 'Ready'), 'reason') === 'Pending'
-        return isHeld || at(object, 'reason') === 'NotFound'
-      })
-      if (at(held, 'kind') === 'CertificateRequest') {
-        assert.match(messageOf(held), /Certificate "forged" is not being issued/)
-      }
-    }
-    assert.equal(swapsFor('forged'), swaps)
-    assert.deepEqual(
-      await Promise.all(
-        ['victim', 'forged-tls'].map(async (name) =>
-          at(await scene.cluster.must('GET', `${victims}/${name}`), 'data'),
-        ),
-      ),
-      [at(secret, 'data'), at(target, 'data')],
+  }
+  const secretsPath = (): ApiPath => `/api/v1/namespaces/${here.namespace}/secrets`
+  const secretNow = (name: string) => here.scene.cluster.must('GET', `${secretsPath()}/${name}`)
+
+  /** The request once it is Pending with such words. */
+  const heldWith = (request: string, words: RegExp) =>
+    here.scene.object(
+      `${requestsIn(here.namespace)}/${request}`,
+      `held with ${words}`,
+      (object) => {
+        return (
+          at(conditionOf(object, 'Ready'), 'reason') === 'Pending' && words.test(messageOf(object))
+        )
+      },
     )
+
+  /** A Certificate whose next issuance waits for Key Vault: its renewal is due. */
+  async function createDue(name: string) {
+    const { scene, leaves, namespace } = here
+    const hour = 3_600_000
+    const due = { notBefore: -2 * hour, notAfter: hour }
+    await leaves.import(scene.vault, name, due)
+    await createDeliverIssuer(here, name)
+    await createCertificate(here, name)
+    await answered(`${requestsIn(namespace)}/${name}-2`, 'Pending')
+    return await scene.cluster.must('GET', `${here.path}/${name}`)
+  }
+
+  test('forged requests of a user who may make requests and nothing else', async () => {
+    const { scene, namespace } = here
+    const { cluster } = scene
+    const user = await createRequester(cluster, namespace)
+    const owner = await createDue('forged')
+    const marked = { 'cert-manager.io/next-private-key': 'true' }
+    await createVictim('forged-victim', marked)
+    const nextKey = textAt(owner, 'status', 'nextPrivateKeySecretName')
+    const elsewhere = await cluster.namespace('elsewhere')
+    const names = ['forged-victim', 'forged-tls', nextKey]
+    const untouched = await Promise.all(names.map(secretNow))
+    const swaps = swapsFor('forged')
+    const cases: ReadonlyArray<readonly [Partial<Claims>, RegExp]> = [
+      [{ secret: 'forged-victim' }, /in the Secret that this request names/],
+      [{ secret: 'forged-tls' }, /in the Secret that this request names/],
+      [{ revision: 7 }, /waits for revision 2/],
+    ]
+    for (const [index, [claims, words]] of cases.entries()) {
+      const claimed = { certificate: owner, revision: 2, secret: nextKey, ...claims }
+      const request = forgedRequest(`forged-by-${index}`, 'forged', claimed)
+      await cluster.must('POST', requestsIn(namespace), request, { as: user })
+      // cert-manager takes it for an old one of its own, and may clear it away first.
+      const held = await scene.object(
+        `${requestsIn(namespace)}/forged-by-${index}`,
+        'held or gone',
+        (object) =>
+          at(conditionOf(object, 'Ready'), 'reason') === 'Pending' ||
+          at(object, 'reason') === 'NotFound',
+      )
+      if (at(held, 'kind') === 'CertificateRequest') assert.match(messageOf(held), words)
+    }
+    // An owner in another namespace is none.
+    const claims = { certificate: owner, revision: 2, secret: nextKey }
+    const foreign = forgedRequest('forged-abroad', 'forged', claims)
+    await cluster.must('POST', requestsIn(elsewhere), foreign)
+    const refused = await answered(`${requestsIn(elsewhere)}/forged-abroad`, 'Failed')
+    assert.match(messageOf(refused), /^no Certificate is behind this request/)
+    assert.equal(swapsFor('forged'), swaps)
+    assert.deepEqual(await Promise.all(names.map(secretNow)), untouched)
+    assert.equal((await cluster.api('GET', secretsPath(), undefined, { as: user })).code, 403)
+  })
+
+  test('a Certificate whose status was made to name the Secret of somebody else', async () => {
+    const { cluster } = here.scene
+    await createDue('pointed')
+    const victim = await createVictim('pointed-victim')
+    await until('the status names it', async () => {
+      const certificateNow = asObject(await cluster.must('GET', `${here.path}/pointed`))
+      const status = {
+        ...asObject(at(certificateNow, 'status')),
+        nextPrivateKeySecretName: 'pointed-victim',
+      }
+      const path = `${here.path}/pointed/status` as const
+      return (await cluster.api('PUT', path, { ...certificateNow, status })).code === 200
+    })
+    // Something to deliver, so that only the Secret stands in the way.
+    await here.leaves.import(here.scene.vault, 'pointed')
+    await heldWith(
+      'pointed-2',
+      /^Secret "pointed-victim" is not marked by cert-manager as the next/,
+    )
+    assert.deepEqual(await secretNow('pointed-victim'), victim)
+  })
+
+  test('a Secret that is another by the time the key arrives', async () => {
+    const { scene, leaves } = here
+    await leaves.import(scene.vault, 'swapped')
+    await createDeliverIssuer(here, 'swapped')
+    const held = await holdSecret(here, 'swapped', 3_000)
+    await createCertificate(here, 'swapped')
+    await held()
+    const made = await scene.cluster.must('GET', `${here.path}/swapped`)
+    const nextKey = textAt(made, 'status', 'nextPrivateKeySecretName')
+    const other = await createVictim('swapped-other')
+    const replaced = await scene.cluster.must('PUT', `${secretsPath()}/${nextKey}`, {
+      metadata: { name: nextKey },
+      data: at(other, 'data'),
+    })
+    await heldWith('swapped-1', /is not marked by cert-manager as the next private key of Certif/)
+    assert.deepEqual(await secretNow(nextKey), replaced)
   })
 
   test('a new version that does not fit its users: the old one serves, and it is told', async () => {

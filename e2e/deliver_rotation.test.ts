@@ -9,7 +9,7 @@ import {
   deliveredSecret,
   startDeliveryScene,
 } from './product/delivery_scene.ts'
-import { rotateMany, rotateOften } from './product/rotations.ts'
+import { assertBounded, rotateMany, rotateOften } from './product/rotations.ts'
 import { issued } from './product/tls_secret.ts'
 
 // e2e/soak/deliver_rotations.ts does the same with larger numbers.
@@ -29,17 +29,17 @@ describe('rotations in Key Vault', () => {
     assert.ok(Math.max(...ms) < 5_000, String(ms))
   })
 
-  test('of many Certificates on one: all have the new version, the secret is hardly read', async (t) => {
-    const { ms, secretReads } = await rotateMany(here, 'shared', 40, 'one')
-    t.diagnostic(`${ms} ms, ${secretReads} reads of the secret`)
-    // What was read is kept for 30 s.
-    assert.ok(secretReads <= 1 + ms / 30_000, String(secretReads))
+  test('of 20 Certificates on one: all have the new version, whose secret is read once', async (t) => {
+    const rotated = await rotateMany(here, 'shared', 20, 'one')
+    t.diagnostic(JSON.stringify(rotated))
+    // The issuer of the test before is polled, too.
+    assertBounded(rotated, 1, 1)
   })
 
-  test('of many different ones at once: all have theirs, each secret is read once', async (t) => {
-    const { ms, secretReads } = await rotateMany(here, 'own', 15, 'each its own')
-    t.diagnostic(`${ms} ms, ${secretReads} reads of secrets`)
-    assert.equal(secretReads, 15)
+  test('of 20 different ones at once: all have theirs, and each secret is read once', async (t) => {
+    const rotated = await rotateMany(here, 'own', 20, 'each its own')
+    t.diagnostic(JSON.stringify(rotated))
+    assertBounded(rotated, 20, 2)
   })
 
   // Last: the cluster keeps the older CRDs.

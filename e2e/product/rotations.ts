@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
+import { asObject } from '../crd/paths.ts'
 import { at, conditionOf, type Json, listAt, textAt } from '../harness/json.ts'
 import { until } from '../harness/until.ts'
 import type { VaultVersion } from './delivered.ts'
@@ -66,8 +67,8 @@ export async function rotateOften(
 
 export interface ManyRotated {
   readonly ms: number
-  /** Reads of secrets that the rotation cost. */
-  readonly secretReads: number
+  /** Calls to the vault that it answered well in that time, by operation: `secrets/get`. */
+  readonly calls: Readonly<Record<string, number>>
 }
 
 /**
@@ -102,7 +103,7 @@ export async function rotateMany(
   const from = performance.now()
   await allDelivered(here, await next())
   const ms = Math.round(performance.now() - from)
-  const secretReads = await answeredCalls(here, 'secrets/get')
+  const calls = await answeredCalls(here)
   observer.stop()
   assert.deepEqual(observer.faults, [])
   for (const name of names) assert.equal(observer.writesOf(`${name}-tls`), 2, name)
@@ -111,14 +112,38 @@ export async function rotateMany(
     (one) => at(conditionOf(one, 'Ready'), 'reason') === 'Failed',
   )
   assert.deepEqual(failed, [])
-  return { ms, secretReads }
+  return { ms, calls }
 }
 
-/** Calls of an operation that the vault answered well since its counters were reset. */
-async function answeredCalls({ scene }: DeliveryScene, operation: string): Promise<number> {
-  const counters = at(await scene.vault.admin('GET', '/counters'), operation)
-  const byObject = Object.values(typeof counters === 'object' && counters !== null ? counters : {})
-  return byObject.reduce<number>((sum, byStatus) => sum + Number(at(byStatus, '200') ?? 0), 0)
+/**
+ * Throws when the rotation cost the vault more than a reading of each secret, another where that took
+ * longer than keys are kept, and the polls of the certificates, which come each second here.
+ */
+export function assertBounded(
+  { ms, calls }: ManyRotated,
+  certificates: number,
+  othersPolled: number,
+): void {
+  const { 'secrets/get': reads = 0, 'certificates/get': polls = 0, ...others } = calls
+  assert.deepEqual(others, {})
+  const most = certificates * (1 + Math.floor(ms / 30_000))
+  assert.ok(reads >= certificates && reads <= most, `${reads} reads of secrets in ${ms} ms`)
+  const polled = certificates + othersPolled
+  assert.ok(polls <= polled * (2 + ms / 900), `${polls} polls in ${ms} ms`)
+}
+
+/** Calls that the vault answered well since its counters were reset. */
+async function answeredCalls({ scene }: DeliveryScene): Promise<Record<string, number>> {
+  const counters = asObject(await scene.vault.admin('GET', '/counters'))
+  return Object.fromEntries(
+    Object.entries(counters).map(([operation, byObject]) => [
+      operation,
+      Object.values(asObject(byObject)).reduce<number>(
+        (sum, byStatus) => sum + Number(at(byStatus, '200') ?? 0),
+        0,
+      ),
+    ]),
+  )
 }
 
 /**
