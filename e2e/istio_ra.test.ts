@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { encodePem } from '../src/pki/pem.ts'
 import { type Ca, day, makeCa } from '../test/pki/make_ca.ts'
+import type { Cluster } from './harness/cluster.ts'
 import { type Istiod, istiodHost, istioNamespace, startIstiod } from './harness/istio/istiod.ts'
 import { certify, createIdentity, meet, type Workload } from './harness/istio/workload.ts'
 import { at, type Json, listAt } from './harness/json.ts'
@@ -54,6 +55,7 @@ describe('istiod as registration authority', { skip: istioLeftOut() }, () => {
     })
     istiod = await startIstiod(cluster, {
       cacerts: 'none',
+      kubeconfig: await istiodAccount(cluster),
       env: {
         EXTERNAL_CA: 'ISTIOD_RA_KUBERNETES_API',
         CERT_SIGNER_DOMAIN: signerDomain,
@@ -120,6 +122,55 @@ describe('istiod as registration authority', { skip: istioLeftOut() }, () => {
       }))
   }
 })
+
+/** An account with what Istio's chart gives istiod of certificates.k8s.io, and all of the rest. */
+async function istiodAccount(cluster: Cluster): Promise<string> {
+  const { kubeconfig } = await cluster.serviceAccount(istioNamespace, 'istiod')
+  const rules = [
+    {
+      apiGroups: ['certificates.k8s.io'],
+      resources: [
+        'certificatesigningrequests',
+        'certificatesigningrequests/approval',
+        'certificatesigningrequests/status',
+      ],
+      verbs: ['update', 'create', 'get', 'delete', 'watch'],
+    },
+    {
+      apiGroups: ['certificates.k8s.io'],
+      resources: ['signers'],
+      resourceNames: [signer],
+      verbs: ['approve'],
+    },
+    { apiGroups: otherGroups, resources: ['*'], verbs: ['*'] },
+  ]
+  const rbac = '/apis/rbac.authorization.k8s.io/v1'
+  await cluster.must('POST', `${rbac}/clusterroles`, { metadata: { name: 'istiod' }, rules })
+  await cluster.must('POST', `${rbac}/clusterrolebindings`, {
+    metadata: { name: 'istiod' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'istiod' },
+    subjects: [{ kind: 'ServiceAccount', name: 'istiod', namespace: istioNamespace }],
+  })
+  return kubeconfig
+}
+
+/** What else istiod works with. */
+const otherGroups = [
+  '',
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'apps',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'coordination.k8s.io',
+  'discovery.k8s.io',
+  'extensions.istio.io',
+  'gateway.networking.k8s.io',
+  'networking.istio.io',
+  'networking.k8s.io',
+  'security.istio.io',
+  'telemetry.istio.io',
+]
 
 function pemOf({ certificate }: Ca): string {
   return encodePem('CERTIFICATE', certificate.der)

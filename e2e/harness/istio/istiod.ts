@@ -21,6 +21,8 @@ export interface IstiodOptions {
    * it once; or not at all, where another signs for it. Default followed.
    */
   readonly cacerts?: 'followed' | 'read once' | 'none'
+  /** With whose rights it works. Default an admin's. */
+  readonly kubeconfig?: string
   /** Added to its environment, such as ISTIO_MULTIROOT_MESH. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -36,7 +38,7 @@ export interface Istiod {
   readonly httpUrl: string
 }
 
-/** Starts istiod with an admin's rights; it listens on 127.0.0.1 and nowhere else. */
+/** Starts istiod; it listens on 127.0.0.1 and nowhere else. */
 export async function startIstiod(cluster: Cluster, options: IstiodOptions = {}): Promise<Istiod> {
   const { path } = await ensureIstio()
   const { name = 'istiod', clusterId = 'Kubernetes', cacerts = 'followed' } = options
@@ -53,7 +55,7 @@ export async function startIstiod(cluster: Cluster, options: IstiodOptions = {})
     command: path('pilot-discovery'),
     args: [
       'discovery',
-      `--kubeconfig=${cluster.kubeconfig}`,
+      `--kubeconfig=${options.kubeconfig ?? cluster.kubeconfig}`,
       `--httpAddr=127.0.0.1:${httpPort}`,
       `--secureGRPCAddr=127.0.0.1:${securePort}`,
       // By default these listen on every interface.

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ErrorCode, IssuerError } from '../../src/error.ts'
+import { RequestLoop } from '../../src/issuance/request_loop.ts'
+import { silentLog } from '../../src/log.ts'
+import type { Random } from '../../src/random.ts'
+import { FakeClock } from '../fake_clock.ts'
+
+const steady: Random = { bytes: (length) => new Uint8Array(length), fraction: () => 0.5 }
+const uid = 'a'
+
+/** A loop over one request, each try of which ends with the next of `codes`, then well. */
+function bench(...codes: readonly ErrorCode[]) {
+  const clock = new FakeClock()
+  const stop = new AbortController()
+  const left = [...codes]
+  const happened: string[] = []
+  const open = new Set([uid])
+  const note = (what: string) => happened.push(`${clock.monotonic()} ${what}`)
+  const loop = new RequestLoop<string>({
+    clock,
+    random: steady,
+    log: silentLog,
+    concurrency: 1,
+    find: (one) => (open.has(one) ? one : undefined),
+    issuerState: () => undefined,
+    answer: async () => {
+      const code = left.shift()
+      note('try')
+      if (code !== undefined) throw new IssuerError(code, `it is ${code}`)
+      return { kind: 'done' }
+    },
+    reread: async () => void note('reread'),
+    gone: (one) => {
+      note('gone')
+      open.delete(one)
+    },
+    tell: async (_, error) => void note(error.message),
+    recheckIssuer: () => note('recheck'),
+  })
+  const run = loop.run(stop.signal)
+  loop.add(uid)
+  const after = async (ms: number) => {
+    await clock.advance(ms)
+    stop.abort()
+    await run
+    return happened
+  }
+  return { after }
+}
+
+test('a conflict is read and decided anew at once, some times', async () => {
+  const { after } = bench('KubeConflict', 'KubeConflict')
+  assert.deepEqual(await after(10), ['0 try', '0 reread', '0 try', '0 reread', '0 try'])
+})
+
+test('a conflict that never ends waits for its next turn, and nobody is told', async () => {
+  const { after } = bench(...Array.from({ length: 100 }, () => 'KubeConflict' as const))
+  const happened = await after(100)
+  assert.equal(happened.filter((what) => what === '0 try').length, 5)
+  assert.ok(!happened.some((what) => what.includes('it is')))
+})
+
+test('passing trouble is told once it lasts 5 s, and tried with growing pauses', async () => {
+  const { after } = bench(...Array.from({ length: 100 }, () => 'VaultUnavailable' as const))
+  const happened = await after(20_000)
+  const told = happened.find((what) => what.endsWith('it is VaultUnavailable'))
+  assert.ok(Number.parseInt(told ?? '', 10) >= 5_000, happened.join('\n'))
+  assert.ok(happened.filter((what) => what.endsWith('try')).length < 10, happened.join('\n'))
+})
+
+test('what somebody has to change is told at once, looked into, and tried each minute', async () => {
+  const { after } = bench('VaultForbidden')
+  assert.deepEqual(await after(61_000), [
+    '0 try',
+    '0 recheck',
+    '0 it is VaultForbidden',
+    '60000 try',
+  ])
+})
+
+test('a request that is gone is left', async () => {
+  const { after } = bench('KubeNotFound')
+  assert.deepEqual(await after(120_000), ['0 try', '0 gone'])
+})
