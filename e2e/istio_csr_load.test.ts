@@ -12,6 +12,8 @@ import { secondsText } from './product/times.ts'
 
 const perSecond = 25
 const count = 20 * perSecond
+/** On a busy machine cert-manager's approver takes its time. */
+const limitMs = 180_000
 const trustDomain = 'spiffe://cluster.local'
 
 describe('workload certificates by istio-csr', () => {
@@ -44,7 +46,7 @@ describe('workload certificates by istio-csr', () => {
       }
       await Promise.all(made)
       t.diagnostic(`${count} requests made in ${secondsText(performance.now() - from)}`)
-      await flow.untilAnswered(60_000)
+      await flow.untilAnswered(limitMs)
       t.diagnostic(flow.describeTimes())
       assert.equal((await scene.signatures()) - signedBefore, count)
       const writes = await assertOneAnswerEach(scene, { ...flow, namespace, wrong: flow.wrong })
