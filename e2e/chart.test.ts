@@ -73,12 +73,13 @@ describe('the chart, on an API server', () => {
     const values = {
       deliver: { enabled: true },
       kubernetesCsr: { enabled: true },
+      eventGrid: { enabled: true, secretName: 'event-grid' },
       issuerReferences: { namespaces: ['team-a'] },
     }
     await installChart(cluster, values)
     const release = await helm(cluster, ['get', 'manifest', releaseName, `-n${releaseName}`])
     const ofConfig: Json[] = []
-    for (const folder of ['rbac', 'rbac/deliver', 'rbac/kubernetes_csr']) {
+    for (const folder of ['rbac', 'rbac/deliver', 'rbac/kubernetes_csr', 'rbac/event_grid']) {
       ofConfig.push(...(await rulesIn(readFolder(join(config, folder)))))
     }
     assert.deepEqual(sorted(await rulesIn(release.stdout)), sorted(ofConfig))

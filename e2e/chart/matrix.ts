@@ -15,6 +15,12 @@ export const matrix: ReadonlyMap<string, Values> = new Map<string, Values>([
       },
       deliver: { enabled: true, namespaces: ['istio-system', 'apps'] },
       kubernetesCsr: { enabled: true },
+      eventGrid: {
+        enabled: true,
+        tenantId: '22222222-2222-4222-8222-222222222222',
+        audience: 'api://akv-issuer-webhook',
+        cloud: 'AzureUSGovernment',
+      },
       issuerReferences: { namespaces: ['team-a'] },
       controller: { certificatePollInterval: '1m', rotationWindow: '10s', logLevel: 'debug' },
     },
@@ -35,8 +41,12 @@ export const matrix: ReadonlyMap<string, Values> = new Map<string, Values>([
         noProxy: '10.0.0.0/8',
         caBundle: { configMapName: 'proxy-ca', key: 'bundle.pem' },
       },
+      eventGrid: { enabled: true, secretName: 'event-grid' },
       networkPolicy: {
         enabled: true,
+        eventGridFrom: [
+          { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress' } } },
+        ],
         metricsFrom: [
           { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } },
         ],
@@ -131,6 +141,16 @@ export const refusals: readonly {
     what: 'a pattern for namespaces to deliver into',
     values: { image, deliver: { enabled: true, namespaces: ['team-*'] } },
     says: /at '\/deliver\/namespaces\/0': 'team-\*' does not match pattern/,
+  },
+  {
+    what: 'notices from nobody in particular',
+    values: { image, eventGrid: { enabled: true, tenantId: '' } },
+    says: /eventGrid needs either secretName, or tenantId and audience/,
+  },
+  {
+    what: 'notices known by a secret and by a token',
+    values: { image, eventGrid: { enabled: true, secretName: 'sent', audience: 'api://webhook' } },
+    says: /eventGrid needs either secretName, or tenantId and audience/,
   },
   {
     what: 'a foreign ServiceAccount without a name',

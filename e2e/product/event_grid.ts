@@ -5,7 +5,7 @@ import type { RunningProcess } from '../harness/process.ts'
 import type { DevVault } from './dev_vault.ts'
 import { logLines } from './told.ts'
 
-const rbac = join(import.meta.dirname, '..', '..', 'config/rbac/event-grid')
+const rbac = join(import.meta.dirname, '..', '..', 'config/rbac/event_grid')
 
 /** Applies what a user applies for replicas to hand notices on. */
 export async function allowNotices(cluster: Cluster): Promise<void> {

@@ -103,7 +103,7 @@ export class NoticeBoard {
       throw new IssuerError(
         code,
         `ConfigMap ${namespace}/${noticeBoardName}, by which the leader is told, cannot be written ` +
-          '— kubectl apply -f config/rbac/event-grid',
+          '— kubectl apply -f config/rbac/event_grid',
         { cause },
       )
     }
