@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises'
 import { kubeTime } from '../api/conditions.ts'
 import { IssuerError, issuerErrorFrom } from '../error.ts'
-import { isObject, textAt } from '../json.ts'
+import { textAt } from '../json.ts'
+import { tokenClaims } from '../vault/token_claims.ts'
 import type { CaFlags } from './ca_flags.ts'
 import type { CaReport } from './ca_report.ts'
 import type { CommandContext } from './command_context.ts'
@@ -97,18 +98,12 @@ function tell(context: CommandContext, command: string, text: string): void {
   context.err(`akv-issuer ${command}: ${text}\n`)
 }
 
-/** Who the token says the operator is. It is read, not verified: the vault has accepted it. */
+/** Who the token says the operator is: a person has a name, a program an application. */
 function operatorOf(token: string): Readonly<Record<string, string>> {
-  const [, payload = ''] = token.split('.')
-  let claims: unknown
-  try {
-    claims = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
-  } catch {
-    return {}
-  }
+  const claims = tokenClaims(token)
   const names = ['upn', 'unique_name', 'appid', 'azp', 'oid', 'tid']
   const present = names.flatMap((name) => {
-    const text = isObject(claims) ? textAt(claims, name) : undefined
+    const text = textAt(claims, name)
     return text === undefined ? [] : [[name, text] as const]
   })
   return Object.fromEntries(present)
