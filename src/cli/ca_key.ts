@@ -51,15 +51,32 @@ export async function ensureCaKey(
   role: CaRole,
 ): Promise<VaultKey> {
   const found = await findCaKey(ceremony, flags, role)
-  if (found !== undefined) {
-    ceremony.did(`took key ${found.id}, which is there already`)
-    return found
-  }
-  const { kind, protection } = flags
+  if (found !== undefined) ceremony.did(`took key ${found.id}, which is there already`)
+  const key = found ?? (await makeCaKey(ceremony, flags, role))
+  if (flags.keyVersion === undefined) await checkOnlyVersion(ceremony, flags.name)
+  return key
+}
+
+async function makeCaKey(
+  ceremony: Ceremony,
+  { name, kind, protection }: CaFlags & CaShape,
+  role: CaRole,
+): Promise<VaultKey> {
   const request = { kind, protection, tags: { [caTag]: role } }
-  const key = await ceremony.access.keeper.createKey(flags.name, request, ceremony.signal)
+  const key = await ceremony.access.keeper.createKey(name, request, ceremony.signal)
   ceremony.did(`made key ${key.id} (${kind}, ${protection})`)
   return key
+}
+
+/** Key Vault has no "only if there is none": another run may have made one in the same moment. */
+async function checkOnlyVersion({ access, signal }: Ceremony, name: string): Promise<void> {
+  const versions = await access.keeper.keyVersions(name, signal)
+  if (versions <= 1) return
+  throw new IssuerError(
+    'VaultKeyUnusable',
+    `key "${name}" has ${versions} versions: it was rotated, or two ceremonies ran at once — name ` +
+      'the one to use by --key-version, and disable those that are not wanted',
+  )
 }
 
 /** In the place of a key that a dry run does not make. */

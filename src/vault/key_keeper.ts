@@ -1,6 +1,14 @@
 import { createPublicKey } from 'node:crypto'
 import { IssuerError } from '../error.ts'
-import { booleanAt, type JsonObject, numberAt, objectAt, textAt, textMapAt } from '../json.ts'
+import {
+  booleanAt,
+  type JsonObject,
+  numberAt,
+  objectAt,
+  objectsAt,
+  textAt,
+  textMapAt,
+} from '../json.ts'
 import { parseSubjectKey, type SubjectKey } from '../pki/subject_key.ts'
 import type { VaultAction, VaultRight } from './failure.ts'
 import { callVault, type RestDeps } from './rest_call.ts'
@@ -55,6 +63,13 @@ export class KeyKeeper {
     const action = this.#action(`read key "${name}"`, readKeys, `key "${name}"`)
     const body = await unlessMissing(callVault(this.#deps, { method: 'GET', path, action }, signal))
     return body && this.#keyFrom(name, body)
+  }
+
+  /** How many versions there are, up to the 25 of a page. */
+  async keyVersions(name: string, signal: AbortSignal): Promise<number> {
+    const action = this.#action(`list versions of key "${name}"`, readKeys, `key "${name}"`)
+    const call = { method: 'GET', path: `/keys/${name}/versions`, action } as const
+    return objectsAt(await callVault(this.#deps, call, signal), 'value').length
   }
 
   /** Makes a key that signs and nothing else, and that cannot leave the vault. */

@@ -122,6 +122,34 @@ test('what was made by somebody else, or for something else, is not taken', asyn
   )
 })
 
+test('a second key, made by two ceremonies at once, is never taken silently', async () => {
+  vault.control.latency = { 'keys/create': 300 }
+  const results = await Promise.all([1, 2].map(() => runCa('init', 'twice', ...rootFlags)))
+  vault.control.latency = {}
+  assert.equal(await versions('keys', 'twice'), 2)
+  assert.ok(results.some(({ err }) => /has 2 versions: it was rotated, or two/.test(err)))
+  assert.ok((await versions('secrets', 'twice')) <= 1)
+  done(await runCa('csr', 'rotated', ...csrFlags))
+  await manage('POST', 'keys/rotated/create', {
+    kty: 'EC-HSM',
+    crv: 'P-256',
+    tags: { 'akv-issuer-ca': 'intermediate' },
+  })
+  refused(await runCa('csr', 'rotated', ...csrFlags), /has 2 versions: it was rotated, or two/)
+})
+
+test('a CA whose key was disabled or changed is shown with what is wrong', async () => {
+  done(await runCa('init', 'sick', ...rootFlags))
+  const made = await manage('POST', 'keys/sick/create', { kty: 'EC', crv: 'P-256' })
+  assert.equal(done(await runCa('show', 'sick')).code, 0)
+  const version = stringAt(made, 'key', 'kid').split('/').at(-1)
+  await manage('PATCH', `keys/sick/${version}`, { attributes: { enabled: false } })
+  const { code, out } = await runCa('show', 'sick', `--key-version=${version}`)
+  assert.equal(code, 1)
+  assert.match(out, /problem +the certificate is not for version [0-9a-f]{32} of the key/)
+  assert.match(out, /problem +the key is disabled/)
+})
+
 test('a key of a person is used when its version is named', async () => {
   const made = await manage('POST', 'keys/own/create', { kty: 'RSA', key_size: 2048 })
   const version = stringAt(made, 'key', 'kid').split('/').at(-1)
