@@ -45,7 +45,6 @@ export async function startGatewayScene(): Promise<GatewayScene> {
         // A gateway behind a load balancer listens on every address of its pod.
         ['- port: {number: 443,', `- bind: 127.0.0.1\n      port: {number: ${port},`],
         ['203.0.113.10:443', `127.0.0.1:${port}`],
-        ['-f config/', `-f ${join(import.meta.dirname, '..', '..', 'config')}/`],
       ]),
       // Azure's own command line, whose answer is replaced above; and cmctl, whose write to the
       // Certificate the tests make themselves.

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Cluster } from '../harness/cluster.ts'
@@ -38,7 +38,9 @@ export class Tutorial {
     this.#options = options
     this.#left = new Set(blocksOf(readFileSync(join(root, file), 'utf8')))
     this.folder = join(cluster.dir, 'tutorial')
+    if (existsSync(this.folder)) return
     mkdirSync(this.folder)
+    symlinkSync(join(root, 'config'), join(this.folder, 'config'))
   }
 
   /** Follows a section; returns what its commands printed. */
