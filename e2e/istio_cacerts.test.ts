@@ -5,9 +5,7 @@ import { parseCertificate } from '../src/pki/certificate.ts'
 import { keyUsage } from '../src/pki/key_usage.ts'
 import { oid } from '../src/pki/oids.ts'
 import { encodePem } from '../src/pki/pem.ts'
-import { makeKey } from '../test/pki/keys.ts'
 import { day, makeCa } from '../test/pki/make_ca.ts'
-import { makeName, subjectAltName, uriName } from '../test/pki/make_csr.ts'
 import { createCertificate, GrpcError } from './harness/istio/certificate_service.ts'
 import { type Istiod, istioNamespace } from './harness/istio/istiod.ts'
 import {
@@ -21,11 +19,10 @@ import { istioLeftOut } from './harness/tools.ts'
 import { until } from './harness/until.ts'
 import { textOf } from './product/delivery_scene.ts'
 import { cacertsPath, meshRoots, shownBy, startMesh } from './product/mesh.ts'
+import { faultsOf, strangerTo } from './product/mesh_workloads.ts'
 import { renewByHand } from './product/renewal.ts'
 import { type Scene, startScene } from './product/scene.ts'
 import { certificatesOf, idOf, readSecret, type TlsSecret } from './product/tls_secret.ts'
-import type { Finding } from './validators/chain.ts'
-import { openssl } from './validators/openssl.ts'
 
 describe('istiod with a CA from Key Vault', { skip: istioLeftOut() }, () => {
   let scene: Scene
@@ -190,43 +187,4 @@ class SteadyCalls {
   }
 }
 
-/** What OpenSSL has against it, as server and as client. */
-async function faultsOf({ chain, roots }: Workload): Promise<readonly Finding[]> {
-  const certificates = certificatesOf(chain + roots).map(({ raw }) => raw)
-  const purposes = [oid.serverAuth, oid.clientAuth]
-  const question = { title: 'workload', traits: noTraits, host: '', time: wholeSecond() }
-  const [findings] = await openssl.judge([{ ...question, certificates, purposes }])
-  return findings ?? []
-}
-
 const life = { notBefore: Date.now() - day, notAfter: Date.now() + day }
-
-/** OpenSSL takes no fractions. */
-function wholeSecond(): number {
-  return Math.floor(Date.now() / 1000) * 1000
-}
-
-const noTraits = { identity: '', use: '', algorithm: '', bounds: '' } as const
-
-/** Says it is the same, by a root of its own. */
-function strangerTo({ identity }: Workload): Workload {
-  const root = makeCa({ name: 'Fabrikam Root', ...life })
-  const key = makeKey('ECDSA P-256')
-  const leaf = makeCa({
-    ca: false,
-    keyUsage: keyUsage.digitalSignature,
-    subject: makeName(),
-    key,
-    issuer: root,
-    ...life,
-    extensions: [subjectAltName(uriName(identity))],
-  })
-  return {
-    identity,
-    key: key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    chain: [leaf, root]
-      .map(({ certificate }) => encodePem('CERTIFICATE', certificate.der))
-      .join(''),
-    roots: encodePem('CERTIFICATE', root.certificate.der),
-  }
-}

@@ -69,7 +69,7 @@ describe('istiod as registration authority', { skip: istioLeftOut() }, () => {
   const createWorkload = async (name: string): Promise<Workload> => {
     const identity = await createIdentity(istiod, 'apps', name)
     const csr = workloadCsr(identity.identity, identity.key)
-    return await certify(istiod, { ...identity, csr }, roots, 'mesh')
+    return await certify(istiod, { ...identity, csr }, roots, { certSigner: 'mesh' })
   }
 
   test('its own certificate is from Key Vault: a day, of the ten years that it asks for', async () => {

@@ -13,7 +13,7 @@ export interface CertificateCall {
   /** Default an hour. */
   readonly seconds?: number
   /** Who is to sign where istiod asks others: `ISTIO_META_CERT_SIGNER` of a proxy. */
-  readonly certSigner?: string | undefined
+  readonly certSigner?: string
 }
 
 /** istiod, or the transport, said no. */

@@ -1,7 +1,7 @@
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { type KeyPair, makeKey } from '../../../test/pki/keys.ts'
 import { makeCsr, subjectAltName, uriName } from '../../../test/pki/make_csr.ts'
-import { createCertificate } from './certificate_service.ts'
+import { type CertificateCall, createCertificate } from './certificate_service.ts'
 import type { Istiod } from './istiod.ts'
 
 /** Something in the mesh, with the identity of a ServiceAccount; what its proxy holds, as PEM. */
@@ -37,18 +37,15 @@ export async function createIdentity(
   return { identity, key, csr, token: await account.token('istio-ca') }
 }
 
-/**
- * Asks istiod for the certificate. `roots` is what ConfigMap istio-ca-root-cert says, `certSigner` who
- * is to sign where istiod asks others.
- */
+/** Asks istiod for the certificate. `roots` is what ConfigMap istio-ca-root-cert says. */
 export async function certify(
   istiod: Istiod,
   { identity, key, csr, token }: Identity,
   roots: string,
-  certSigner?: string,
+  options: Pick<CertificateCall, 'seconds' | 'certSigner'> = {},
 ): Promise<Workload> {
   const credential = { token }
-  const answer = await createCertificate(istiod, { csr, roots, credential, certSigner })
+  const answer = await createCertificate(istiod, { csr, roots, credential, ...options })
   return {
     identity,
     key: key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
