@@ -167,6 +167,8 @@ describe('an issuer that delivers refuses', () => {
       [{ secret: 'forged-victim' }, /in the Secret that this request names/],
       [{ secret: 'forged-tls' }, /in the Secret that this request names/],
       [{ revision: 7 }, /waits for revision 2/],
+      // All of it true, but for the names in the CSR.
+      [{}, /is for DNS names \[forged\.example\.com\], and this request is not/],
     ]
     for (const [index, [claims, words]] of cases.entries()) {
       const claimed = { certificate: owner, revision: 2, secret: nextKey, ...claims }

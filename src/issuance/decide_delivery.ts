@@ -5,10 +5,11 @@ import { describeDuration } from '../api/duration.ts'
 import { rotatedReason } from '../api/names.ts'
 import { type ErrorCode, invariant } from '../error.ts'
 import { sameBytes } from '../pki/bytes.ts'
-import { namesOf } from '../pki/certificate_names.ts'
+import { namesOf, namesText, sameNames } from '../pki/certificate_names.ts'
 import { type CertificateSigningRequest, parseCsr } from '../pki/csr.ts'
 import type { DirectoryEntry } from '../vault/certificate_directory.ts'
 import type { UsableVersion } from '../vault/version_choice.ts'
+import { wantedBy } from './fit.ts'
 import type { Deliverer } from './issuer_state.ts'
 import { fail, type Outcome, wait, wayOn } from './outcome.ts'
 import { renewalTime } from './renewal_time.ts'
@@ -46,6 +47,14 @@ export function decideDelivery(snapshot: Snapshot, deliverer: Deliverer): Outcom
   const parsed = parseCsr(request.csrPem)
   if (!parsed.ok) return refuse('RequestInvalid', parsed.refusal.message)
   const csr = parsed.value
+  // Only a stranger's request differs: it must not have the key of other names put in place.
+  if (certificate && !sameNames(namesOf(csr), wantedBy(certificate).names)) {
+    return wait(
+      'RequestNotCurrent',
+      `Certificate "${certificate.name}" is for ${namesText(wantedBy(certificate).names)}, and this ` +
+        'request is not',
+    )
+  }
   if (request.isCA) {
     return refuse('PolicyRefused', 'isCA is asked for, and this issuer delivers no CA certificates')
   }

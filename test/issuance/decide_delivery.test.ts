@@ -17,6 +17,10 @@ const renewing = makeCondition('Issuing', 'Renewing')
 const byUs = makeCondition('Issuing', 'KeyVaultRotated')
 const byHand = makeCondition('Issuing', 'ManuallyTriggered')
 
+const forOther = {
+  names: { ...makeCertificate().names, dnsNames: ['other.example.com'] },
+}
+
 interface Given {
   readonly request?: Partial<CertificateRequest>
   /** `null`: none, or another by now. */
@@ -132,6 +136,11 @@ const stale: ReadonlyArray<readonly [name: string, given: Given, words: RegExp]>
     },
     /names its own Secret/,
   ],
+  [
+    'for other names than its Certificate',
+    { certificate: forOther },
+    /^Certificate "myapp-cert" is for DNS names \[other\.example\.com\], and this request is not$/,
+  ],
 ]
 for (const [name, given, words] of stale) {
   test(`no key goes anywhere for a request ${name}`, () => {
@@ -181,6 +190,7 @@ const refusals: ReadonlyArray<readonly [name: string, given: Given, code: string
         request: {
           csrPem: makeCsr({ extensions: [subjectAltName(dnsName('other.example.com'))] }),
         },
+        certificate: forOther,
       },
       'CertificateNotOffered',
       /the nearest is "myapp": it is for DNS names \[myapp\.example\.com\], and DNS names \[other\.example\.com\] are asked for; to have it, put into the spec of the Certificate:\ndnsNames: \["myapp\.example\.com"\]\nprivateKey: \{algorithm: ECDSA, size: 256\}\n/,
@@ -231,7 +241,9 @@ test('a request whose key was swapped is never failed', () => {
     key: version.key,
     extensions: [subjectAltName(dnsName('other.example.com'))],
   })
-  assert.equal(outcomeOf({ request: { csrPem } }).kind, 'wait')
+  const outcome = outcomeOf({ request: { csrPem }, certificate: forOther })
+  assert(outcome.kind === 'wait')
+  assert.equal(outcome.code, 'CertificateNotOffered')
 })
 
 test('no trouble in Key Vault fails a request', () => {
