@@ -74,12 +74,14 @@ describe('the chart, on an API server', () => {
       deliver: { enabled: true },
       kubernetesCsr: { enabled: true },
       eventGrid: { enabled: true, secretName: 'event-grid' },
+      rollover: { enabled: true },
       issuerReferences: { namespaces: ['team-a'] },
     }
     await installChart(cluster, values)
     const release = await helm(cluster, ['get', 'manifest', releaseName, `-n${releaseName}`])
     const ofConfig: Json[] = []
-    for (const folder of ['rbac', 'rbac/deliver', 'rbac/kubernetes_csr', 'rbac/event_grid']) {
+    const folders = ['deliver', 'kubernetes_csr', 'event_grid', 'rollover']
+    for (const folder of ['rbac', ...folders.map((name) => `rbac/${name}`)]) {
       ofConfig.push(...(await rulesIn(readFolder(join(config, folder)))))
     }
     assert.deepEqual(sorted(await rulesIn(release.stdout)), sorted(ofConfig))

@@ -34,7 +34,7 @@ const kinds: readonly Kind[] = [
       ...refusedOfClusterIssuer,
       ...refusedModes({ name: 'myapp', namespaces: { all: true } }),
     ],
-    unknown: ['spec.vault', 'spec.certificate', 'spec.ca.next'],
+    unknown: ['spec.vault', 'spec.certificate', 'spec.ca.previous'],
   },
   {
     kind: 'Issuer',

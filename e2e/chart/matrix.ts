@@ -67,7 +67,9 @@ export const matrix: ReadonlyMap<string, Values> = new Map<string, Values>([
       workloadIdentity: { enabled: false },
       metrics: { service: { enabled: false } },
       podDisruptionBudget: { enabled: false },
+      rollover: { enabled: true },
       controller: {
+        reissueRate: 10,
         clusterResourceNamespace: 'issuer-secrets',
         vaultHostSuffixes: ['.vault.azure.cn'],
         issuerAmbientIdentity: true,

@@ -2,6 +2,12 @@ import type { Json } from '../harness/json.ts'
 import { mapKey } from './schema_rules.ts'
 
 const ref = { name: 'ca', version: '0123456789abcdef0123456789abcdef' }
+const following = { name: 'ca', version: 'fedcba9876543210fedcba9876543210' }
+const urls = {
+  crlDistributionPoints: ['http://pki.example.com/ca.crl'],
+  ocspServers: ['http://ocsp.example.com'],
+  issuingCertificateUrls: ['http://pki.example.com/ca.crt'],
+}
 const keyOf = { name: 'refs', key: 'value' }
 const selector = { names: ['istio-system'], matchLabels: { [mapKey]: 'mesh' } }
 const names = {
@@ -25,9 +31,15 @@ export const issuerSpecs: readonly Json[] = [
       certificate: { pem: 'PEM' },
       chain: { pem: 'PEM' },
       signatureAlgorithm: 'ES256',
-      crlDistributionPoints: ['http://pki.example.com/ca.crl'],
-      ocspServers: ['http://ocsp.example.com'],
-      issuingCertificateUrls: ['http://pki.example.com/ca.crt'],
+      ...urls,
+      next: {
+        key: ref,
+        certificate: { pem: 'NEXT' },
+        chain: { pem: 'PEM' },
+        signatureAlgorithm: 'ES256',
+        ...urls,
+        activate: true,
+      },
     },
     policy: {
       dnsNames: ['**.example.com'],
@@ -50,17 +62,34 @@ export const issuerSpecs: readonly Json[] = [
   {
     vaultUrl: 'https://contoso.vault.azure.net',
     identity: { clientSecret: { tenantId: 'tenant', clientId: 'client', secretRef: keyOf } },
-    ca: { certificate: { keyVaultCertificate: ref }, chain: { keyVaultSecret: ref } },
+    ca: {
+      certificate: { keyVaultCertificate: ref },
+      chain: { keyVaultSecret: ref },
+      next: { certificate: { keyVaultCertificate: following }, chain: { keyVaultSecret: ref } },
+    },
   },
   {
     vaultUrl: 'https://contoso.vault.azure.net',
     identity: { workload: {} },
-    ca: { key: ref, certificate: { keyVaultSecret: ref }, chain: { configMapRef: keyOf } },
+    ca: {
+      key: ref,
+      certificate: { keyVaultSecret: ref },
+      chain: { configMapRef: keyOf },
+      next: {
+        key: following,
+        certificate: { keyVaultSecret: following },
+        chain: { configMapRef: keyOf },
+      },
+    },
   },
   {
     vaultUrl: 'https://contoso.vault.azure.net',
     identity: { workload: {} },
-    ca: { key: ref, certificate: { configMapRef: keyOf } },
+    ca: {
+      key: ref,
+      certificate: { configMapRef: keyOf },
+      next: { key: ref, certificate: { configMapRef: { ...keyOf, key: 'next' } } },
+    },
   },
 ]
 

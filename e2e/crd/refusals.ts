@@ -17,29 +17,60 @@ const identity = { workload: {} }
 
 const ca = { certificate: { keyVaultCertificate: ref } }
 
-const vaultObjects = [
-  'spec.ca.key',
-  'spec.ca.certificate.keyVaultCertificate',
-  'spec.ca.certificate.keyVaultSecret',
-  'spec.ca.chain.keyVaultSecret',
-].flatMap((path) => [
+/** The present CA and the next have the same fields. */
+const cas = ['spec.ca', 'spec.ca.next']
+
+const vaultObjects = cas
+  .flatMap((field) => [
+    `${field}.key`,
+    `${field}.certificate.keyVaultCertificate`,
+    `${field}.certificate.keyVaultSecret`,
+    `${field}.chain.keyVaultSecret`,
+  ])
+  .flatMap((path) => [
+    {
+      path: `${path}.name`,
+      values: ['', 'my_ca', 'ca/1'],
+      message: 'must be the name of a Key Vault object (letters, digits, hyphens)',
+    },
+    {
+      path: `${path}.version`,
+      values: ['', 'latest', version.slice(1), version.toUpperCase()],
+      message: 'must be a Key Vault version, 32 hexadecimal digits',
+    },
+  ])
+
+const urls = cas
+  .flatMap((field) =>
+    ['crlDistributionPoints', 'ocspServers', 'issuingCertificateUrls'].map(
+      (list) => `${field}.${list}`,
+    ),
+  )
+  .map((list) => ({
+    path: `${list}[0]`,
+    values: ['https://pki.example.com/ca', 'ldap://pki.example.com', ''],
+    message: 'must be an http URL (what it serves is signed; https could go round in circles)',
+  }))
+
+const sources = cas.flatMap((field) => [
   {
-    path: `${path}.name`,
-    values: ['', 'my_ca', 'ca/1'],
-    message: 'must be the name of a Key Vault object (letters, digits, hyphens)',
+    path: field,
+    values: [{ certificate: { pem: 'PEM' } }, { certificate: { keyVaultSecret: ref } }],
+    message:
+      'key with name and version is needed unless certificate.keyVaultCertificate is set, whose ' +
+      'key is then used',
   },
   {
-    path: `${path}.version`,
-    values: ['', 'latest', version.slice(1), version.toUpperCase()],
-    message: 'must be a Key Vault version, 32 hexadecimal digits',
+    path: `${field}.certificate`,
+    values: [{}, { pem: 'PEM', configMapRef: keyRef }],
+    message: 'set exactly one of keyVaultCertificate, keyVaultSecret, configMapRef and pem',
+  },
+  {
+    path: `${field}.chain`,
+    values: [{}, { pem: 'PEM', keyVaultSecret: ref }],
+    message: 'set exactly one of keyVaultSecret, configMapRef and pem',
   },
 ])
-
-const urls = ['crlDistributionPoints', 'ocspServers', 'issuingCertificateUrls'].map((list) => ({
-  path: `spec.ca.${list}[0]`,
-  values: ['https://pki.example.com/ca', 'ldap://pki.example.com', ''],
-  message: 'must be an http URL (what it serves is signed; https could go round in circles)',
-}))
 
 const durations = ['default', 'min', 'max', 'backdate'].map((field) => ({
   path: `spec.policy.duration.${field}`,
@@ -69,23 +100,7 @@ export const refused: readonly Refused[] = [
     ],
     message: 'set exactly one of workload and clientSecret',
   },
-  {
-    path: 'spec.ca',
-    values: [{ certificate: { pem: 'PEM' } }, { certificate: { keyVaultSecret: ref } }],
-    message:
-      'key with name and version is needed unless certificate.keyVaultCertificate is set, whose ' +
-      'key is then used',
-  },
-  {
-    path: 'spec.ca.certificate',
-    values: [{}, { pem: 'PEM', configMapRef: keyRef }],
-    message: 'set exactly one of keyVaultCertificate, keyVaultSecret, configMapRef and pem',
-  },
-  {
-    path: 'spec.ca.chain',
-    values: [{}, { pem: 'PEM', keyVaultSecret: ref }],
-    message: 'set exactly one of keyVaultSecret, configMapRef and pem',
-  },
+  ...sources,
   ...vaultObjects,
   ...urls,
   {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   booleanAt,
   isObject,
@@ -34,6 +35,15 @@ export interface CertificateRequest {
   readonly invalid: Condition | undefined
   readonly ready: Condition | undefined
   readonly hasCertificate: boolean
+  /** What `status.ca` has, when it has anything. */
+  readonly roots: IssuedRoots | undefined
+}
+
+/** The roots that were handed out with a certificate. */
+export interface IssuedRoots {
+  /** See `rootsDigest`. */
+  readonly digest: string
+  readonly count: number
 }
 
 export interface RequestClaims {
@@ -91,7 +101,13 @@ export function parseCertificateRequest(object: unknown): CertificateRequest | u
     invalid: trueCondition(conditions, 'InvalidRequest'),
     ready: findCondition(conditions, 'Ready'),
     hasCertificate: textAt(status, 'certificate') !== undefined,
+    roots: issuedRoots(textAt(status, 'ca')),
   }
+}
+
+/** By which two bundles of roots are the same, octet by octet. */
+export function rootsDigest(pem: string): string {
+  return createHash('sha256').update(pem, 'latin1').digest('base64url')
 }
 
 /** Reads an `issuerRef`; `undefined` when it has no name. */
@@ -118,6 +134,13 @@ export function isAnswered(request: CertificateRequest): boolean {
 }
 
 const finalReasons: ReadonlySet<string> = new Set(['Issued', 'Failed', 'Denied'])
+
+/** No more than digest and count is kept: the text is the same for all who have one issuer. */
+function issuedRoots(encoded: string | undefined): IssuedRoots | undefined {
+  if (encoded === undefined) return undefined
+  const pem = Buffer.from(encoded, 'base64').toString('latin1')
+  return { digest: rootsDigest(pem), count: pem.split('-----BEGIN CERTIFICATE-----').length - 1 }
+}
 
 function controllingCertificate(
   owners: ReturnType<typeof objectsAt>,

@@ -1,15 +1,8 @@
 import { IssuerError } from '../error.ts'
-import {
-  booleanAt,
-  isObject,
-  type JsonObject,
-  numberAt,
-  objectAt,
-  textAt,
-  textsAt,
-} from '../json.ts'
+import { booleanAt, isObject, type JsonObject, numberAt, objectAt, textAt } from '../json.ts'
 import type { KubernetesCsrText } from '../pki/kubernetes_csr_policy.ts'
 import type { PolicyText } from '../pki/policy.ts'
+import { type CaSpec, type KeyRef, type NextCaSpec, parseCa, parseKeyRef } from './ca.ts'
 import { type DeliverableEntry, readDeliverables } from './delivery.ts'
 import type { IssuerKind } from './names.ts'
 import { readKubernetesCsrPolicy, readPolicy } from './policy.ts'
@@ -45,6 +38,7 @@ export type IssuerMode =
   | {
       readonly type: 'sign'
       readonly ca: CaSpec
+      readonly next: NextCaSpec | undefined
       readonly policy: PolicyText
       /** Absent where CertificateSigningRequests are not answered. */
       readonly kubernetesCsr: KubernetesCsrText | undefined
@@ -64,39 +58,6 @@ export type IdentitySpec =
       readonly clientId: string
       readonly secretRef: KeyRef
     }
-
-export interface CaSpec {
-  /** Absent when the certificate is a Key Vault certificate: its own key is meant. */
-  readonly key: VersionRef | undefined
-  readonly certificate: CaCertificateSource
-  readonly chain: PemSource | undefined
-  readonly signatureAlgorithm: string | undefined
-  readonly crlDistributionPoints: readonly string[]
-  readonly ocspServers: readonly string[]
-  readonly issuingCertificateUrls: readonly string[]
-}
-
-export type CaCertificateSource =
-  | { readonly type: 'keyVaultCertificate'; readonly ref: VersionRef }
-  | PemSource
-
-/** Where PEM certificates stand. */
-export type PemSource =
-  | { readonly type: 'keyVaultSecret'; readonly ref: VersionRef }
-  | { readonly type: 'configMapRef'; readonly ref: KeyRef }
-  | { readonly type: 'pem'; readonly pem: string }
-
-/** A Key Vault object at a version. A CA never follows "latest" by itself. */
-export interface VersionRef {
-  readonly name: string
-  readonly version: string
-}
-
-/** A key of a Secret or ConfigMap in the issuer's resource namespace. */
-export interface KeyRef {
-  readonly name: string
-  readonly key: string
-}
 
 /** Identity of an issuer within the cluster: `ClusterIssuer/name` or `Issuer/namespace/name`. */
 export function issuerKey(issuer: Pick<Issuer, 'kind' | 'namespace' | 'name'>): string {
@@ -148,23 +109,11 @@ function parseMode(spec: JsonObject | undefined, kind: IssuerKind): IssuerMode |
     return invalid('exactly one of spec.ca and spec.certificates must be set')
   }
   if (ca === undefined) return { type: 'deliver', certificates }
-  const certificate = parseCertificateSource(objectAt(ca, 'certificate'))
-  const key = parseVersionRef(objectAt(ca, 'key'))
-  if (!certificate) return invalid('spec.ca.certificate must name exactly one source')
-  if (!key && certificate.type !== 'keyVaultCertificate') {
-    return invalid('spec.ca.key with name and version is missing')
-  }
+  const read = parseCa(ca)
+  if (typeof read === 'string') return invalid(read)
   return {
     type: 'sign',
-    ca: {
-      key,
-      certificate,
-      chain: parsePemSource(objectAt(ca, 'chain')),
-      signatureAlgorithm: textAt(ca, 'signatureAlgorithm'),
-      crlDistributionPoints: textsAt(ca, 'crlDistributionPoints'),
-      ocspServers: textsAt(ca, 'ocspServers'),
-      issuingCertificateUrls: textsAt(ca, 'issuingCertificateUrls'),
-    },
+    ...read,
     policy: readPolicy(objectAt(spec, 'policy')),
     kubernetesCsr:
       kind === 'ClusterIssuer'
@@ -190,33 +139,6 @@ function parseIdentity(from: JsonObject | undefined, kind: IssuerKind): Identity
     }
   }
   return undefined
-}
-
-function parseCertificateSource(from: JsonObject | undefined): CaCertificateSource | undefined {
-  const ref = parseVersionRef(objectAt(from, 'keyVaultCertificate'))
-  return ref ? { type: 'keyVaultCertificate', ref } : parsePemSource(from)
-}
-
-function parsePemSource(from: JsonObject | undefined): PemSource | undefined {
-  const secret = parseVersionRef(objectAt(from, 'keyVaultSecret'))
-  const configMap = parseKeyRef(objectAt(from, 'configMapRef'))
-  const pem = textAt(from, 'pem')
-  if (secret) return { type: 'keyVaultSecret', ref: secret }
-  if (configMap) return { type: 'configMapRef', ref: configMap }
-  if (pem) return { type: 'pem', pem }
-  return undefined
-}
-
-function parseVersionRef(from: JsonObject | undefined): VersionRef | undefined {
-  const name = textAt(from, 'name')
-  const version = textAt(from, 'version')
-  return name && version ? { name, version } : undefined
-}
-
-function parseKeyRef(from: JsonObject | undefined): KeyRef | undefined {
-  const name = textAt(from, 'name')
-  const key = textAt(from, 'key')
-  return name && key ? { name, key } : undefined
 }
 
 function invalid(message: string): IssuerError {

@@ -21,6 +21,7 @@ export const chosenCertificateAnnotation = `${group}/certificate`
 
 /** Why we asked cert-manager to issue anew: the reason of the condition Issuing. */
 export const rotatedReason = 'KeyVaultRotated'
+export const rolloverReason = 'CARollover'
 
 /** Owner of the status fields we apply, and the reporter of our Events. */
 export const fieldManager = 'akv-issuer'

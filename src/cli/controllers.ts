@@ -8,8 +8,10 @@ import { CsrWatch } from '../issuance/csr_watch.ts'
 import { IssuerController } from '../issuance/issuer_controller.ts'
 import { aboutRequest, Notices } from '../issuance/notices.ts'
 import { References } from '../issuance/references.ts'
+import { ReissueController } from '../issuance/reissue_controller.ts'
 import { RequestController } from '../issuance/request_controller.ts'
 import { RequestWatch } from '../issuance/request_watch.ts'
+import type { RolloverProgress } from '../issuance/rollover_status.ts'
 import { RotationController } from '../issuance/rotation_controller.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
@@ -72,7 +74,10 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     events,
     assertLeader,
     probeIntervalMs: flags.probeIntervalMs,
-    behind: (key) => rotations.behind(key),
+    certificates: (key) => ({
+      behind: rotations.behind(key),
+      rollover: reissues.progress(key),
+    }),
     conditions: (key) => csrWatch.conditions(nameOf(key)),
     probe: {
       directory,
@@ -167,6 +172,26 @@ export function wireControllers(deps: ControllerDeps): Controllers {
       issuers.recheck(key)
     },
   })
+  const reissues = new ReissueController({
+    kube,
+    clock,
+    random,
+    log,
+    assertLeader,
+    issuer: (key) => issuers.issuer(key),
+    signingState: (key) => {
+      const state = issuers.state(key)
+      return state?.kind === 'ready' && state.mode === 'sign' ? state : undefined
+    },
+    answers: ({ issuer, form }) => form === 'grouped' || answersUngrouped(issuer),
+    requestsSynced: () => watch.synced,
+    ratePerSecond: flags.reissueRate,
+    onReissue: () => metrics.reissued(),
+    onProgress: (key) => {
+      metrics.rollover(key, countsOf(reissues.progress(key)))
+      issuers.refresh(key)
+    },
+  })
   const certificates = new CertificateWatch({
     kube,
     clock,
@@ -183,7 +208,13 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     clock,
     random,
     log,
-    onRequest: (type, request) => requests.observe(type, request),
+    onRequest: (type, request) => {
+      requests.observe(type, request)
+      reissues.observeRequest(type, request)
+    },
+    onSynced: () => {
+      for (const key of issuers.keys()) reissues.issuerChanged(key)
+    },
     onRight: (name) => {
       const key = keyOfClusterIssuer(name)
       requests.wake(key)
@@ -211,6 +242,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     }
     requests.wake(key)
     rotations.issuerChanged(key)
+    reissues.issuerChanged(key)
   }
   function vaultChanged(place: VaultPlace, entry: DirectoryEntry, owners: readonly string[]): void {
     for (const owner of owners) {
@@ -244,6 +276,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
           csrs.run(signal),
           certificates.run(signal),
           rotations.run(signal),
+          reissues.run(signal),
         ])
       } finally {
         courier.close()
@@ -268,4 +301,10 @@ function keyOfClusterIssuer(name: string): string {
 
 function nameOf(key: string): string {
   return key.slice(key.indexOf('/') + 1)
+}
+
+function countsOf(progress: RolloverProgress) {
+  if (progress.kind !== 'counted') return undefined
+  const { total, current, failed, unknown } = progress
+  return { total, current, failed: failed.length, unknown: unknown.length }
 }

@@ -17,6 +17,8 @@ export interface RunFlags {
   readonly probeIntervalMs: number
   readonly certificatePollIntervalMs: number
   readonly rotationWindowMs: number
+  /** Issuances a second. */
+  readonly reissueRate: number
   readonly concurrency: number
   readonly leaderElect: boolean
   readonly listen: Address
@@ -41,6 +43,7 @@ export const runHelp = `akv-issuer run: answers CertificateRequests out of Azure
                                      delivered; default 5m
   --rotation-window DURATION         over which the Certificates that take one new version from
                                      Key Vault are spread; default 2s
+  --reissue-rate N                   issuances a second that a CA rollover asks for; default 4
   --concurrency N                    requests worked on at once; default 64
   --no-leader-elect                  for a single replica outside a cluster
   --listen HOST:PORT                 probes and metrics; default 0.0.0.0:9402
@@ -67,6 +70,7 @@ function readFlags(args: readonly string[]): RunFlags {
       'probe-interval': { type: 'string', default: '5m' },
       'certificate-poll-interval': { type: 'string', default: '5m' },
       'rotation-window': { type: 'string', default: '2s' },
+      'reissue-rate': { type: 'string', default: '4' },
       concurrency: { type: 'string', default: '64' },
       'leader-elect': { type: 'boolean', default: true },
       listen: { type: 'string', default: '0.0.0.0:9402' },
@@ -91,6 +95,7 @@ function readFlags(args: readonly string[]): RunFlags {
       1_000,
     ),
     rotationWindowMs: duration('--rotation-window', values['rotation-window'], 0),
+    reissueRate: count('--reissue-rate', values['reissue-rate'], 1, 100),
     concurrency: count('--concurrency', values.concurrency, 1, 1024),
     leaderElect: values['leader-elect'],
     listen: parseAddress('--listen', values.listen),

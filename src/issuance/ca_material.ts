@@ -1,11 +1,11 @@
-import type { CaSpec, PemSource } from '../api/issuer.ts'
+import type { CaSpec, PemSource } from '../api/ca.ts'
 import { IssuerError } from '../error.ts'
 import { type Certificate, parseCertificate, parsePemCertificates } from '../pki/certificate.ts'
 import type { Parsed } from '../pki/refusal.ts'
 import type { ObjectVersion, Vault } from '../vault/vault.ts'
 import type { References } from './references.ts'
 
-/** What an issuer's `spec.ca` refers to, fetched and parsed; whether it fits is decided later. */
+/** What a CA of an issuer's spec refers to, fetched and parsed; whether it fits is decided later. */
 export interface CaMaterial {
   readonly certificate: Certificate
   /** Certificates that may stand above the CA's, in any order. */
@@ -13,22 +13,26 @@ export interface CaMaterial {
   readonly key: ObjectVersion
 }
 
-/** @throws IssuerError of the vault, of the API server, or `CertificateInvalid` */
+/**
+ * @param at where it stands in the spec, for messages: `spec.ca`
+ * @throws IssuerError of the vault, of the API server, or `CertificateInvalid`
+ */
 export async function loadCaMaterial(
   ca: CaSpec,
+  at: string,
   vault: Vault,
-  references: References,
+  references: Pick<References, 'configMapText'>,
   signal: AbortSignal,
 ): Promise<CaMaterial> {
-  const above = ca.chain === undefined ? [] : await load(ca.chain, 'spec.ca.chain')
+  const above = ca.chain === undefined ? [] : await load(ca.chain, `${at}.chain`)
   if (ca.certificate.type === 'keyVaultCertificate') {
     const { der, key } = await vault.certificate(ca.certificate.ref, signal)
     const certificate = valid(parseCertificate(der), 'the Key Vault certificate')
     return { certificate, pool: above, key: ca.key ?? key }
   }
-  const [certificate, ...rest] = await load(ca.certificate, 'spec.ca.certificate')
+  const [certificate, ...rest] = await load(ca.certificate, `${at}.certificate`)
   if (certificate === undefined || ca.key === undefined) {
-    throw new IssuerError('SpecInvalid', 'spec.ca.certificate and spec.ca.key are both needed')
+    throw new IssuerError('SpecInvalid', `${at}.certificate and ${at}.key are both needed`)
   }
   return { certificate, pool: [...rest, ...above], key: ca.key }
 

@@ -15,6 +15,8 @@ export interface CertificateWatchOptions {
   readonly random: Random
   readonly log: Log
   readonly onCertificate: (type: ReflectorEvent['type'], certificate: Certificate) => void
+  /** Told once all Certificates of an issuer were seen. */
+  readonly onSynced?: (issuer: string) => void
 }
 
 interface Following {
@@ -22,9 +24,20 @@ interface Following {
   readonly stop: AbortController
 }
 
+/** Where the Certificates are that can be an issuer's. */
+export function certificatesPath(issuer: Pick<Issuer, 'kind' | 'namespace'>): string {
+  return resourcePath({
+    group: certManagerGroup,
+    version: 'v1',
+    resource: 'certificates',
+    ...(issuer.kind === 'Issuer' && { namespace: issuer.namespace }),
+  })
+}
+
 /**
- * Sees the Certificates of issuers that deliver: one watch an issuer, and none in a cluster without
- * such issuers. The server sends only those that name the issuer; all, with cert-manager before 1.20.
+ * Sees the Certificates of the issuers that are followed: one watch an issuer, and none in a cluster
+ * without such issuers. The server sends only those that name the issuer; all, with cert-manager
+ * before 1.20.
  */
 export class CertificateWatch {
   readonly #options: CertificateWatchOptions
@@ -64,6 +77,15 @@ export class CertificateWatch {
     }
   }
 
+  isFollowing(key: string): boolean {
+    return this.#wanted.has(key)
+  }
+
+  /** Whether all Certificates of the issuer were seen. */
+  isSynced(key: string): boolean {
+    return this.#following.get(key)?.reflector.synced ?? false
+  }
+
   #start(key: string, issuer: Issuer): void {
     const signal = this.#signal
     if (signal === undefined || signal.aborted || this.#following.has(key)) return
@@ -78,16 +100,10 @@ export class CertificateWatch {
   }
 
   #reflector(key: string, issuer: Issuer, stop: AbortController): Reflector<Certificate> {
-    const { kube, clock, random, log, onCertificate } = this.#options
-    const path = resourcePath({
-      group: certManagerGroup,
-      version: 'v1',
-      resource: 'certificates',
-      ...(issuer.kind === 'Issuer' && { namespace: issuer.namespace }),
-    })
+    const { kube, clock, random, log, onCertificate, onSynced } = this.#options
     return new Reflector({
       client: kube,
-      path,
+      path: certificatesPath(issuer),
       fieldSelector: `spec.issuerRef.name=${issuer.name}`,
       parse: (object) => {
         const certificate = parseCertificate(object)
@@ -99,6 +115,7 @@ export class CertificateWatch {
       onEvent: ({ type, object }) => {
         if (!stop.signal.aborted) onCertificate(type, object)
       },
+      ...(onSynced && { onSynced: () => onSynced(key) }),
     })
   }
 }

@@ -10,8 +10,14 @@ import { resourcePath } from '../kube/resource_path.ts'
 import { WorkQueue, type WorkResult } from '../kube/work_queue.ts'
 import type { Log } from '../log.ts'
 import { jittered, type Random } from '../random.ts'
-import { type IssuerState, isSameDeliverer, isSameSigner, type ReadyState } from './issuer_state.ts'
-import { statusToWrite, writeIssuerStatus } from './issuer_status.ts'
+import {
+  type IssuerState,
+  isSameDeliverer,
+  isSameNext,
+  isSameSigner,
+  type ReadyState,
+} from './issuer_state.ts'
+import { type CertificatesKnown, statusToWrite, writeIssuerStatus } from './issuer_status.ts'
 import { tellChanges } from './issuer_telling.ts'
 import { type ProbeDeps, probeIssuer } from './probe.ts'
 
@@ -24,8 +30,7 @@ export interface IssuerControllerOptions {
   readonly probe: ProbeDeps
   /** Time between two probes of an issuer that is ready, in milliseconds. */
   readonly probeIntervalMs: number
-  /** Certificates of an issuer that a new version in Key Vault does not fit, each with the reason. */
-  readonly behind: (key: string) => readonly string[]
+  readonly certificates: (key: string) => CertificatesKnown
   /** Conditions that others have to say of an issuer. */
   readonly conditions: (key: string) => readonly ConditionDraft[]
   /** Throws `LeaseLost` when another replica may be at work. */
@@ -42,11 +47,15 @@ export interface IssuerControllerOptions {
  */
 const brokenIntervalMs = 60_000
 const probesAtOnce = 4
+/** Many Certificates that change one after the other are told in one write. */
+const refreshMs = 1_000
 
 /** Keeps what is known of every issuer true: by watching them, and by probing the vault behind. */
 export class IssuerController {
   readonly #options: IssuerControllerOptions
   readonly #queue: WorkQueue
+  /** Issuers whose status is to be written again, with no new proof. */
+  readonly #shows: WorkQueue
   readonly #reflectors: ReadonlyArray<Reflector<Issuer>>
   readonly #issuers = new Map<string, Issuer>()
   readonly #states = new Map<string, IssuerState>()
@@ -62,6 +71,13 @@ export class IssuerController {
       random,
       work: (key, signal) => this.#reconcile(key, signal),
       onError: (key, error) => log.error('probing an issuer failed', { issuer: key, error }),
+    })
+    this.#shows = new WorkQueue({
+      concurrency: probesAtOnce,
+      clock,
+      random,
+      work: (key, signal) => this.#show(key, signal),
+      onError: (key, error) => log.warn('writing the status failed', { issuer: key, error }),
     })
     this.#reflectors = issuerKinds.map(
       (kind) =>
@@ -84,6 +100,7 @@ export class IssuerController {
     await Promise.all([
       ...this.#reflectors.map((reflector) => reflector.run(signal)),
       this.#queue.run(signal),
+      this.#shows.run(signal),
     ])
   }
 
@@ -102,9 +119,18 @@ export class IssuerController {
     return this.#issuers.get(key)
   }
 
+  keys(): Iterable<string> {
+    return this.#issuers.keys()
+  }
+
   /** Probes an issuer soon, as after Key Vault refused a signature. */
   recheck(key: string): void {
     this.#queue.add(key)
+  }
+
+  /** Has the status of an issuer say what is known of its Certificates by now. */
+  refresh(key: string): void {
+    this.#shows.addAfter(key, refreshMs)
   }
 
   #observe(type: 'added' | 'updated' | 'deleted', issuer: Issuer): void {
@@ -134,14 +160,15 @@ export class IssuerController {
     if (current?.uid !== issuer.uid || current.generation !== issuer.generation) return done
     this.#options.assertLeader()
     this.#publish(key, current, state)
-    try {
-      await this.#write(current, state, signal)
-    } catch (error) {
-      // The watch is about to bring what it changed to, and with it the version to write on.
-      if (error instanceof IssuerError && error.code === 'KubeConflict') return soon
-      throw error
-    }
-    return next
+    return (await this.#write(current, state, signal)) ? next : soon
+  }
+
+  async #show(key: string, signal: AbortSignal): Promise<WorkResult> {
+    const issuer = this.#issuers.get(key)
+    const state = this.#states.get(key)
+    if (issuer === undefined || state === undefined || state.kind === 'unknown') return done
+    this.#options.assertLeader()
+    return (await this.#write(issuer, state, signal)) ? done : soon
   }
 
   async #probe(
@@ -153,9 +180,11 @@ export class IssuerController {
       if (issuer.spec instanceof IssuerError) throw issuer.spec
       if (issuer.spec.suspend) return { state: { kind: 'suspended' }, next: done }
       assertLeader()
-      const state = await probeIssuer(issuer, issuer.spec, probe, signal)
+      const state = await probeIssuer(issuer, issuer.spec, probe, this.#ready(issuer), signal)
       this.#provenAt.set(issuerKey(issuer), clock.monotonic())
-      const next = { kind: 'after', ms: jittered(probeIntervalMs, 0.2, random) } as const
+      const isWhole = state.mode !== 'sign' || state.next?.kind !== 'broken'
+      const interval = isWhole ? probeIntervalMs : Math.min(brokenIntervalMs, probeIntervalMs)
+      const next = { kind: 'after', ms: jittered(interval, 0.2, random) } as const
       return { state, next }
     } catch (thrown) {
       signal.throwIfAborted()
@@ -183,11 +212,14 @@ export class IssuerController {
    * up requests that a throttled vault still answers; their own errors tell of the trouble.
    */
   #proven(issuer: Issuer, error: IssuerError): ReadyState | undefined {
-    const key = issuerKey(issuer)
-    const state = this.#states.get(key)
-    const since = this.#options.clock.monotonic() - (this.#provenAt.get(key) ?? 0)
+    const since = this.#options.clock.monotonic() - (this.#provenAt.get(issuerKey(issuer)) ?? 0)
     const keep = error.retry === 'backoff' && since < 2 * this.#options.probeIntervalMs
-    return state?.kind === 'ready' && keep ? state : undefined
+    return keep ? this.#ready(issuer) : undefined
+  }
+
+  #ready(issuer: Issuer): ReadyState | undefined {
+    const state = this.#states.get(issuerKey(issuer))
+    return state?.kind === 'ready' ? state : undefined
   }
 
   #publish(key: string, issuer: Issuer, state: IssuerState): void {
@@ -197,17 +229,24 @@ export class IssuerController {
     this.#options.onChange(key, issuer)
   }
 
+  /** @returns false where the issuer changed: the watch is about to bring the version to write on */
   async #write(
     issuer: Issuer,
     state: Exclude<IssuerState, { kind: 'unknown' }>,
     signal: AbortSignal,
-  ): Promise<void> {
-    const { kube, clock, events, log, behind, conditions } = this.#options
+  ): Promise<boolean> {
+    const { kube, clock, events, log, certificates, conditions } = this.#options
     const key = issuerKey(issuer)
-    const status = statusToWrite(issuer, state, clock.now(), behind(key), conditions(key))
-    if (status === undefined) return
-    await writeIssuerStatus(kube, issuer, status, signal)
+    const status = statusToWrite(issuer, state, clock.now(), certificates(key), conditions(key))
+    if (status === undefined) return true
+    try {
+      await writeIssuerStatus(kube, issuer, status, signal)
+    } catch (error) {
+      if (error instanceof IssuerError && error.code === 'KubeConflict') return false
+      throw error
+    }
     tellChanges(issuer, status.conditions, events, log)
+    return true
   }
 }
 
@@ -219,7 +258,7 @@ function isSameState(a: IssuerState, b: IssuerState): boolean {
 
 function isSameReady(a: ReadyState, b: ReadyState): boolean {
   return a.mode === 'sign'
-    ? b.mode === 'sign' && isSameSigner(a.signer, b.signer)
+    ? b.mode === 'sign' && isSameSigner(a.signer, b.signer) && isSameNext(a.next, b.next)
     : b.mode === 'deliver' && isSameDeliverer(a.deliverer, b.deliverer)
 }
 

@@ -11,7 +11,14 @@ const goodStatus: ReadonlyMap<string, Condition['status']> = new Map([
   ['CAExpiring', 'False'],
   ['CALimited', 'False'],
   ['KubernetesCSR', 'True'],
+  ['CARollover', 'True'],
 ])
+
+/** Those whose message counts: in other words alone they are no news. */
+const counting: ReadonlySet<string> = new Set(['CARollover'])
+
+/** What is not done yet, and needs nobody to do anything either. */
+const underWay: ReadonlySet<string> = new Set(['Reissuing'])
 
 /** Logs what `conditions` say that the issuer did not show before, and tells it by Events. */
 export function tellChanges(
@@ -24,13 +31,14 @@ export function tellChanges(
   for (const condition of conditions) {
     const before = findCondition(shown, condition.type)
     if (sameCondition(before, condition)) continue
+    if (counting.has(condition.type) && before?.reason === condition.reason) continue
     const { type, status, reason, message } = condition
     const detail = { issuer: issuerKey(issuer), condition: type, status, reason, detail: message }
     log.info('issuer status changed', detail)
     if (!isTold(condition, before)) continue
     events.record({
       regarding: regardingIssuer(issuer),
-      type: isGood(condition) ? 'Normal' : 'Warning',
+      type: isGood(condition) || underWay.has(reason) ? 'Normal' : 'Warning',
       reason,
       note: message,
     })
@@ -40,6 +48,7 @@ export function tellChanges(
 /** Of Ready each change; of the others what is wrong, in each new wording, and that it is over. */
 function isTold(condition: Condition, before: Condition | undefined): boolean {
   if (condition.type === 'Ready') return true
+  if (condition.status === 'Unknown') return false
   if (isGood(condition)) return before !== undefined && !isGood(before)
   return before?.status !== condition.status || before.message !== condition.message
 }

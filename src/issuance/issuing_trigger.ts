@@ -1,7 +1,6 @@
 import { type Certificate, isIssuing, parseCertificate } from '../api/certificate.ts'
 import { sameIssuerRef } from '../api/certificate_request.ts'
 import { kubeTime } from '../api/conditions.ts'
-import { rotatedReason } from '../api/names.ts'
 import { IssuerError } from '../error.ts'
 import { isObject, type JsonObject, objectAt, objectsAt, textAt } from '../json.ts'
 import type { KubeClient } from '../kube/client.ts'
@@ -19,7 +18,7 @@ const conflictRounds = 5
 export async function triggerIssuing(
   kube: KubeClient,
   certificate: Certificate,
-  message: string,
+  why: { readonly reason: string; readonly message: string },
   now: () => number,
   assertLeader: () => void,
   signal: AbortSignal,
@@ -34,7 +33,7 @@ export async function triggerIssuing(
       if (live.uid !== certificate.uid || isIssuing(live)) return false
       if (!sameIssuerRef(live.issuerRef, certificate.issuerRef)) return false
       assertLeader()
-      const body = withIssuing(object, live, message, now())
+      const body = withIssuing(object, live, why, now())
       await kube.request(
         { method: 'PUT', path: certificatePath(namespace, name, 'status'), body },
         signal,
@@ -52,7 +51,7 @@ export async function triggerIssuing(
 export function withIssuing(
   object: JsonObject,
   { generation }: Certificate,
-  message: string,
+  why: { readonly reason: string; readonly message: string },
   now: number,
 ): JsonObject {
   const status = objectAt(object, 'status')
@@ -60,8 +59,7 @@ export function withIssuing(
   const issuing = {
     type: 'Issuing',
     status: 'True',
-    reason: rotatedReason,
-    message,
+    ...why,
     lastTransitionTime: kubeTime(now),
     observedGeneration: generation,
   }

@@ -1,26 +1,14 @@
-import {
-  type IdentitySpec,
-  type Issuer,
-  type IssuerMode,
-  type IssuerSpec,
-  issuerKey,
-} from '../api/issuer.ts'
-import { type ErrorCode, IssuerError } from '../error.ts'
-import { checkAuthority } from '../pki/authority.ts'
-import { parseInformationUrls } from '../pki/information_urls.ts'
-import { parseKubernetesCsrPolicy } from '../pki/kubernetes_csr_policy.ts'
-import { nameText } from '../pki/names.ts'
-import { parsePolicy } from '../pki/policy.ts'
-import type { Parsed, Rule } from '../pki/refusal.ts'
-import { digest, signatureAlgorithm, verifyRaw } from '../pki/signature_algorithms.ts'
+import { type IdentitySpec, type Issuer, type IssuerSpec, issuerKey } from '../api/issuer.ts'
+import { publishedRoots } from '../api/published_roots.ts'
+import { IssuerError } from '../error.ts'
 import type { Random } from '../random.ts'
 import type { CertificateDirectory } from '../vault/certificate_directory.ts'
 import { parseVaultUrl, type VaultLocation } from '../vault/cloud.ts'
 import { type Identity, type WorkloadEnvironment, workloadIdentity } from '../vault/identity.ts'
 import type { Vault } from '../vault/vault.ts'
-import { loadCaMaterial } from './ca_material.ts'
-import type { Deliverer, ReadyState, Signer } from './issuer_state.ts'
+import type { Deliverer, ReadyState } from './issuer_state.ts'
 import { probeDeliverer } from './probe_deliverer.ts'
+import { probeSigner } from './probe_signer.ts'
 import type { References } from './references.ts'
 
 export interface ProbeDeps {
@@ -40,23 +28,25 @@ export interface ProbeDeps {
 /**
  * Proves that an issuer can answer requests: by a test signature, or by reading what it delivers.
  *
+ * @param before what the same spec was found to be before
  * @throws IssuerError that says what to do
  */
 export async function probeIssuer(
   issuer: Issuer,
   spec: IssuerSpec,
   deps: ProbeDeps,
+  before: ReadyState | undefined,
   signal: AbortSignal,
 ): Promise<ReadyState> {
   const { mode } = spec
+  const { vault, location, references } = await connect(issuer, spec, deps, signal)
   if (mode.type === 'sign') {
-    return {
-      kind: 'ready',
-      mode: 'sign',
-      signer: await probeSigner(issuer, spec, mode, deps, signal),
-    }
+    const { random, now } = deps
+    const place = { vault, location, references, random, now: now(), signal }
+    const published = publishedRoots(issuer.status).map(({ sha256 }) => sha256)
+    const nextBefore = before?.mode === 'sign' ? before.next : undefined
+    return await probeSigner(mode, place, { published, next: nextBefore })
   }
-  const { vault, location } = await connect(issuer, spec, deps, signal)
   const deliverer: Deliverer = {
     issuer: issuerKey(issuer),
     vault,
@@ -66,51 +56,6 @@ export async function probeIssuer(
   }
   const offers = await probeDeliverer(deliverer, deps.directory, signal)
   return { kind: 'ready', mode: 'deliver', deliverer, offers }
-}
-
-/**
- * Proves that an issuer can sign: a token is had, the CA certificate is fit and chains to a root, and
- * a test signature by the key verifies with the certificate's public key. That last step is what
- * ties key and certificate; it needs no right to read the key.
- */
-async function probeSigner(
-  issuer: Issuer,
-  spec: IssuerSpec,
-  { ca, policy: policyText, kubernetesCsr: csrText }: Extract<IssuerMode, { type: 'sign' }>,
-  deps: ProbeDeps,
-  signal: AbortSignal,
-): Promise<Signer> {
-  const policy = valid(parsePolicy(policyText))
-  const kubernetesCsr = csrText && valid(parseKubernetesCsrPolicy(csrText, policyText))
-  const urls = valid(parseInformationUrls(ca))
-  const { vault, location, references } = await connect(issuer, spec, deps, signal)
-  const { certificate, pool, key } = await loadCaMaterial(ca, vault, references, signal)
-  const algorithm =
-    ca.signatureAlgorithm === undefined
-      ? undefined
-      : signatureAlgorithm(ca.signatureAlgorithm)?.name
-  const authority = checkAuthority({
-    certificate,
-    pool,
-    now: deps.now(),
-    ...(algorithm && { algorithm }),
-  })
-  if (!authority.ok) {
-    const { rule, message } = authority.refusal
-    throw new IssuerError(codeByRule.get(rule) ?? 'CertificateInvalid', `spec.ca: ${message}`)
-  }
-  const signer: Signer = {
-    authority: authority.value,
-    policy,
-    kubernetesCsr,
-    urls,
-    vault,
-    vaultHost: location.host,
-    key,
-    keyId: `${location.url}/keys/${key.name}/${key.version}`,
-  }
-  await testSignature(signer, deps.random, signal)
-  return signer
 }
 
 async function connect(
@@ -124,15 +69,6 @@ async function connect(
   const identity = await resolveIdentity(issuer, spec.identity, references, deps, signal)
   return { vault: deps.vault(location, identity, spec.inFlight), location, references }
 }
-
-function valid<T>(parsed: Parsed<T>): T {
-  if (parsed.ok) return parsed.value
-  throw new IssuerError('SpecInvalid', parsed.refusal.message)
-}
-
-const codeByRule: ReadonlyMap<Rule, ErrorCode> = new Map<Rule, ErrorCode>([
-  ['ca-expired', 'CertificateExpired'],
-])
 
 async function resolveIdentity(
   issuer: Issuer,
@@ -158,23 +94,4 @@ async function resolveIdentity(
     )
   }
   return workloadIdentity(spec, deps.workload)
-}
-
-async function testSignature(signer: Signer, random: Random, signal: AbortSignal): Promise<void> {
-  const { algorithm, publicKey, certificate } = signer.authority
-  // Random, so that an answer cannot be an old one; text, so that it can be nothing that is signed.
-  const nonce = Buffer.from(random.bytes(16)).toString('hex')
-  const data = Buffer.from(`akv-issuer readiness test ${nonce}`)
-  const signature = await signer.vault.sign(
-    { key: signer.key, algorithm: algorithm.name, digest: digest(algorithm, data) },
-    signal,
-  )
-  if (!verifyRaw(algorithm, publicKey, data, signature)) {
-    throw new IssuerError(
-      'CertificateKeyMismatch',
-      `a signature by ${signer.keyId} does not verify with the public key of the CA certificate ` +
-        `"${nameText(certificate.subject)}" — name the key version that the certificate was made for, or the ` +
-        'certificate that was made for the key version',
-    )
-  }
 }

@@ -1,4 +1,4 @@
-import type { KeyRef } from '../api/issuer.ts'
+import type { KeyRef } from '../api/ca.ts'
 import { IssuerError } from '../error.ts'
 import { isObject, objectAt, textAt } from '../json.ts'
 import type { KubeClient } from '../kube/client.ts'

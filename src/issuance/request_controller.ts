@@ -175,7 +175,8 @@ export class RequestController {
     // Suspended while Key Vault signed: an incident stops what is on its way, too.
     if (!this.#isReady(claim)) return
     const message = `signed by ${signer.keyId} with ${signer.authority.algorithm.name}`
-    await this.#write(request, { reason: 'Issued', message, certificate }, signal)
+    const answer = { chainPem: certificate.chainPem, caPem: signer.bundle.pem }
+    await this.#write(request, { reason: 'Issued', message, certificate: answer }, signal)
     this.#signatures.published(request.uid)
   }
 

@@ -8,15 +8,18 @@ import {
 } from '../api/names.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resourcePath } from '../kube/resource_path.ts'
-import type { IssuedCertificate } from '../pki/seal.ts'
-import type { DeliveredCertificate } from './courier.ts'
 
 /** The answer to a request, as its status is to say it. */
 export type Answer =
   | {
       readonly reason: 'Issued'
       readonly message: string
-      readonly certificate: IssuedCertificate | DeliveredCertificate
+      readonly certificate: {
+        /** Leaf first, no root: `status.certificate`. */
+        readonly chainPem: string
+        /** `status.ca`; empty where no root is known. */
+        readonly caPem: string
+      }
     }
   | { readonly reason: 'Pending' | 'Failed' | 'Denied'; readonly message: string }
 

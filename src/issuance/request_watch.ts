@@ -18,6 +18,8 @@ export interface RequestWatchOptions {
   readonly random: Random
   readonly log: Log
   readonly onRequest: (type: ReflectorEvent['type'], request: CertificateRequest) => void
+  /** Told once all requests with our group were seen. */
+  readonly onSynced: () => void
   /** The name of a ClusterIssuer whose right to answer references without our group changed. */
   readonly onRight: (issuerName: string) => void
 }
@@ -64,6 +66,7 @@ export class RequestWatch {
       `spec.issuerRef.group=${group}`,
       ({ issuerRef }) => issuerRef.group === group,
     )
+    void this.#grouped.whenSynced.then(() => this.#options.onSynced())
     for (const name of this.#names) this.#start(name)
     try {
       await this.#grouped.run(signal)

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Certificate, isIssuing } from '../api/certificate.ts'
-import { certManagerApiVersion } from '../api/names.ts'
+import { certManagerApiVersion, rotatedReason } from '../api/names.ts'
 import type { Clock } from '../clock.ts'
 import { issuerErrorFrom, unreachable } from '../error.ts'
 import type { KubeClient } from '../kube/client.ts'
@@ -223,8 +223,9 @@ export class RotationController {
     // A key that cannot be had would leave the issuance hanging; better not to begin it.
     await courier.prove(offer, signal)
     const message = `Key Vault has version ${version} of certificate "${name}"`
+    const why = { reason: rotatedReason, message }
     const now = () => clock.now()
-    if (!(await triggerIssuing(kube, certificate, message, now, assertLeader, signal))) return done
+    if (!(await triggerIssuing(kube, certificate, why, now, assertLeader, signal))) return done
     follower.tries = countTry(facts, random)
     onTriggered()
     log.info('asked for a new issuance', {

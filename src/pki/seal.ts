@@ -20,7 +20,7 @@ export interface IssuedCertificate {
   readonly pem: string
   /** Leaf first, then the intermediates, no root: `status.certificate`. */
   readonly chainPem: string
-  /** The root: `status.ca`. */
+  /** The root of the chain. */
   readonly caPem: string
 }
 

@@ -13,6 +13,8 @@ export class Metrics {
   readonly #rotations: Counter
   readonly #swaps: Counter
   readonly #notices: Counter<'outcome'>
+  readonly #reissues: Counter
+  readonly #rollover: Gauge<'issuer' | 'state'>
 
   constructor(gauges: { readonly openRequests: () => number; readonly leading: () => boolean }) {
     const registers = [this.registry]
@@ -69,6 +71,17 @@ export class Metrics {
       name: 'akv_issuer_notices_total',
       help: 'Requests of Event Grid that were refused or failed, and the events of the others.',
       labelNames: ['outcome'],
+      registers,
+    })
+    this.#reissues = new Counter({
+      name: 'akv_issuer_reissues_total',
+      help: 'Issuances asked for because the CA or the roots of an issuer changed.',
+      registers,
+    })
+    this.#rollover = new Gauge({
+      name: 'akv_issuer_rollover_certificates',
+      help: 'In a CA rollover the Certificates of an issuer: all, and those that have what it would give now, failed, or cannot be told for want of their request.',
+      labelNames: ['issuer', 'state'],
       registers,
     })
     const openRequests = new Gauge({
@@ -131,6 +144,18 @@ export class Metrics {
     else this.#behind.set({ issuer }, count)
   }
 
+  /** `undefined`: there is no rollover, or nothing is known of it. */
+  rollover(issuer: string, counts: Readonly<Record<RolloverState, number>> | undefined): void {
+    for (const state of rolloverStates) {
+      if (counts === undefined) this.#rollover.remove({ issuer, state })
+      else this.#rollover.set({ issuer, state }, counts[state])
+    }
+  }
+
+  reissued(): void {
+    this.#reissues.inc()
+  }
+
   rotated(): void {
     this.#rotations.inc()
   }
@@ -138,7 +163,11 @@ export class Metrics {
   keySwapped(): void {
     this.#swaps.inc()
   }
+
   notice(outcome: NoticeOutcome, count: number): void {
     this.#notices.inc({ outcome }, count)
   }
 }
+
+const rolloverStates = ['total', 'current', 'failed', 'unknown'] as const
+type RolloverState = (typeof rolloverStates)[number]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseCertificateRequest } from '../../src/api/certificate_request.ts'
+import { parseCertificateRequest, rootsDigest } from '../../src/api/certificate_request.ts'
 
 const stored = {
   apiVersion: 'cert-manager.io/v1',
@@ -71,7 +71,16 @@ test('a stored request is read, and only what decisions rest on is kept', () => 
     invalid: undefined,
     ready: undefined,
     hasCertificate: false,
+    roots: undefined,
   })
+})
+
+test('of the roots that were handed out, digest and count are kept', () => {
+  const pem = `-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`.repeat(2)
+  const status = { ...stored.status, ca: Buffer.from(pem).toString('base64') }
+  const roots = { digest: rootsDigest(pem), count: 2 }
+  assert.deepEqual(parseCertificateRequest({ ...stored, status })?.roots, roots)
+  assert.notEqual(rootsDigest(pem), rootsDigest(`${pem}\n`))
 })
 
 test('a kind left out is Issuer, as cert-manager defaults it', () => {

@@ -33,6 +33,26 @@ test('an issuer that delivers has its list and no CA', () => {
   })
 })
 
+test('the CA that is to follow is read like the present one', () => {
+  const key = { name: 'next', version: '1'.repeat(32) }
+  const next = { key, certificate: { pem: 'PEM' }, ocspServers: ['http://ocsp'], activate: true }
+  const spec = specOf({ vaultUrl, ca: { ...ca, next } })
+  assert(!(spec instanceof IssuerError) && spec.mode.type === 'sign')
+  assert.deepEqual(spec.mode.next, {
+    key,
+    certificate: { type: 'pem', pem: 'PEM' },
+    chain: undefined,
+    signatureAlgorithm: undefined,
+    crlDistributionPoints: [],
+    ocspServers: ['http://ocsp'],
+    issuingCertificateUrls: [],
+    activate: true,
+  })
+  const keyless = specOf({ vaultUrl, ca: { ...ca, next: { certificate: { pem: 'PEM' } } } })
+  assert(keyless instanceof IssuerError)
+  assert.match(keyless.message, /^spec\.ca\.next\.key with name and version is missing/)
+})
+
 test('an issuer with both, or neither, of CA and certificates is refused', () => {
   const certificates = [{ name: 'myapp', namespaces: { all: true } }]
   for (const spec of [{ vaultUrl }, { vaultUrl, ca, certificates }]) {

@@ -16,6 +16,7 @@ test('without flags the defaults hold', () => {
       probeIntervalMs: 300_000,
       certificatePollIntervalMs: 300_000,
       rotationWindowMs: 2_000,
+      reissueRate: 4,
       concurrency: 64,
       leaderElect: true,
       listen: { host: '0.0.0.0', port: 9402 },

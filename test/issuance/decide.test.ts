@@ -1,28 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readPolicy } from '../../src/api/policy.ts'
 import { claimOf } from '../../src/issuance/claim.ts'
 import { decide, type Snapshot } from '../../src/issuance/decide.ts'
-import type { IssuerState, Signer } from '../../src/issuance/issuer_state.ts'
+import type { IssuerState } from '../../src/issuance/issuer_state.ts'
 import type { Outcome } from '../../src/issuance/outcome.ts'
-import { noInformationUrls } from '../../src/pki/information_urls.ts'
-import { parsePolicy } from '../../src/pki/policy.ts'
-import { day, makeAuthority, makeCa, now } from '../pki/make_ca.ts'
-import { accepted } from '../pki/outcomes.ts'
-import { makeNoVault } from '../vault/no_vault.ts'
+import { day, makeCa, now } from '../pki/make_ca.ts'
 import { makeCondition, makeRequest } from './make_request.ts'
+import { makeSigner } from './make_signer.ts'
 
 const ca = makeCa()
-const signer: Signer = {
-  authority: makeAuthority(ca),
-  policy: accepted(parsePolicy(readPolicy(undefined))),
-  urls: noInformationUrls,
-  vault: makeNoVault(),
-  vaultHost: 'contoso.vault.azure.net',
-  key: { name: 'ca', version: '0123456789abcdef0123456789abcdef' },
-  keyId: 'https://contoso.vault.azure.net/keys/ca/0123456789abcdef0123456789abcdef',
-}
-const ready: IssuerState = { kind: 'ready', mode: 'sign', signer }
+const signer = makeSigner(ca)
+const ready: IssuerState = { kind: 'ready', mode: 'sign', signer, next: undefined }
 const ungrouped = { group: '', kind: 'ClusterIssuer', name: 'akv-issuer' }
 
 interface Given {
@@ -157,7 +145,7 @@ test('what only another request can mend fails, and says how to go on', () => {
 test('a CA about to expire makes requests wait: they are right, and the CA is not', () => {
   const old = makeCa({ notAfter: now + 60_000 })
   const outcome = outcomeOf({
-    issuer: { kind: 'ready', mode: 'sign', signer: { ...signer, authority: makeAuthority(old) } },
+    issuer: { kind: 'ready', mode: 'sign', signer: makeSigner(old), next: undefined },
   })
   assert(outcome.kind === 'wait', JSON.stringify(outcome))
   assert.equal(outcome.code, 'IssuerNotReady')

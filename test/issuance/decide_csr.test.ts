@@ -3,35 +3,24 @@ import { test } from 'node:test'
 import { readPolicy } from '../../src/api/policy.ts'
 import { type CsrOutcome, decideCsr } from '../../src/issuance/decide_csr.ts'
 import type { IssuerState, Signer } from '../../src/issuance/issuer_state.ts'
-import { noInformationUrls } from '../../src/pki/information_urls.ts'
 import {
   type KubernetesCsrText,
   parseKubernetesCsrPolicy,
 } from '../../src/pki/kubernetes_csr_policy.ts'
 import { isEmptyName } from '../../src/pki/names.ts'
-import { parsePolicy } from '../../src/pki/policy.ts'
-import { day, makeAuthority, makeCa, now } from '../pki/make_ca.ts'
+import { day, makeCa, now } from '../pki/make_ca.ts'
 import { makeCsr } from '../pki/make_csr.ts'
 import { accepted } from '../pki/outcomes.ts'
-import { makeNoVault } from '../vault/no_vault.ts'
 import { makeKubernetesCsr } from './make_kubernetes_csr.ts'
 import { makeCondition } from './make_request.ts'
+import { makeSigner } from './make_signer.ts'
 
 const hour = 3_600_000
 const ca = makeCa()
 
-function makeSigner(text: KubernetesCsrText | undefined): Signer {
-  const policy = readPolicy(undefined)
-  return {
-    authority: makeAuthority(ca),
-    policy: accepted(parsePolicy(policy)),
-    kubernetesCsr: text && accepted(parseKubernetesCsrPolicy(text, policy)),
-    urls: noInformationUrls,
-    vault: makeNoVault(),
-    vaultHost: 'contoso.vault.azure.net',
-    key: { name: 'ca', version: '0123456789abcdef0123456789abcdef' },
-    keyId: 'https://contoso.vault.azure.net/keys/ca/0123456789abcdef0123456789abcdef',
-  }
+function signerWith(text: KubernetesCsrText | undefined): Signer {
+  const kubernetesCsr = text && accepted(parseKubernetesCsrPolicy(text, readPolicy(undefined)))
+  return makeSigner(ca, [], { kubernetesCsr })
 }
 
 const open: KubernetesCsrText = { uris: ['spiffe://cluster.local/*'], maxDurationMs: 24 * hour }
@@ -44,7 +33,7 @@ interface Given {
 }
 
 function readyState(text: KubernetesCsrText | undefined): IssuerState {
-  return { kind: 'ready', mode: 'sign', signer: makeSigner(text) }
+  return { kind: 'ready', mode: 'sign', signer: signerWith(text), next: undefined }
 }
 
 function outcomeOf(given: Given): CsrOutcome {

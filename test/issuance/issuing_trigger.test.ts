@@ -14,7 +14,8 @@ test('the condition is what cmctl renew writes, with our reason; all else stays 
     status: { revision: 3, conditions: [before, ready] },
   }
   const live = makeCertificate({ generation: 2 })
-  assert.deepEqual(withIssuing(object, live, 'Key Vault has version v2', now), {
+  const why = { reason: 'KeyVaultRotated', message: 'Key Vault has version v2' }
+  assert.deepEqual(withIssuing(object, live, why, now), {
     ...object,
     status: {
       revision: 3,

@@ -21,6 +21,7 @@ export function makeRequest(parts: Partial<CertificateRequest> = {}): Certificat
     invalid: undefined,
     ready: undefined,
     hasCertificate: false,
+    roots: undefined,
     ...parts,
   }
 }
