@@ -3,6 +3,8 @@ import { writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import type { ApiPath } from './harness/cluster.ts'
 import { conditionOf, type Json, textAt } from './harness/json.ts'
+import { until } from './harness/until.ts'
+import { createClientPair } from './product/client_certificate.ts'
 import {
   controllerNamespace,
   federate,
@@ -10,6 +12,7 @@ import {
   tokenAudience,
   tokenFileOf,
 } from './product/controller.ts'
+import { tokensOf } from './product/entra.ts'
 import { expired } from './product/federated_token.ts'
 import { certificate, clusterIssuer } from './product/manifests.ts'
 import {
@@ -27,6 +30,7 @@ const wrongSecret = 'not-the-secret'
 
 describe('who an issuer is to Entra', () => {
   let scene: Scene
+  const clientKeys: string[] = []
   before(async () => {
     scene = await startScene({ controllerFlags: [reprobe] })
   })
@@ -60,7 +64,7 @@ describe('who an issuer is to Entra', () => {
 
   test('clientSecret: a wrong one is told of, a corrected one found without a hint', async () => {
     const { cluster, vault, ca } = scene
-    await putSecret(controllerNamespace, 'entra', wrongSecret)
+    await putSecret(controllerNamespace, 'entra', { secret: wrongSecret })
     const issuer = clusterIssuer('by-secret', vault.url, ca, { identity: byClientSecret() })
     await cluster.must('POST', clusterIssuers, issuer)
     const path = `${clusterIssuers}/by-secret` as const
@@ -75,15 +79,66 @@ describe('who an issuer is to Entra', () => {
     await cluster.must('POST', certificatesIn(namespace), certificate('a', { issuer: 'by-secret' }))
     await scene.ready(`${requestsIn(namespace)}/a-1`, 'False', 'Pending')
 
-    await putSecret(controllerNamespace, 'entra', vault.identity('akv-issuer').clientSecret)
+    const { clientSecret: secret } = vault.identity('akv-issuer')
+    await putSecret(controllerNamespace, 'entra', { secret })
     await scene.ready(path)
     await scene.ready(`${certificatesIn(namespace)}/a`)
+  })
+
+  test('clientCertificate: what is wrong is told, and a rotated one taken up', async () => {
+    const { cluster, vault, ca } = scene
+    const clientId = '55555555-5555-5555-5555-555555555555'
+    const register = (pem: string) =>
+      vault.admin('PUT', '/identities', {
+        name: 'by-certificate',
+        clientId,
+        certificates: [pem],
+        permissions: [{ actions: ['keys/sign/action'] }],
+      })
+    const [stranger, first, second] = [
+      await createClientPair(),
+      await createClientPair(),
+      await createClientPair(),
+    ]
+    clientKeys.push(stranger['tls.key'], first['tls.key'], second['tls.key'])
+    await register(first['tls.crt'])
+    await putSecret(controllerNamespace, 'client-tls', stranger)
+    const secretRef = { name: 'client-tls' }
+    const spec = {
+      identity: { clientCertificate: { tenantId: vault.tenantId, clientId, secretRef } },
+    }
+    await cluster.must('POST', clusterIssuers, clusterIssuer('by-certificate', vault.url, ca, spec))
+    const path = `${clusterIssuers}/by-certificate` as const
+    assert.equal(
+      messageOf(await scene.ready(path, 'False', 'IdentityRefused')),
+      `Entra refused a token for client ${clientId} in tenant ${vault.tenantId}: AADSTS700027 — ` +
+        'the certificate is not registered for the client: add it to the application under ' +
+        '"Certificates & secrets", or put the registered one into the Secret',
+    )
+    await putSecret(controllerNamespace, 'client-tls', { ...first, 'tls.key': stranger['tls.key'] })
+    assert.equal(
+      messageOf(await scene.ready(path, 'False', 'ReferenceInvalid')),
+      `Secret "client-tls" in namespace "${controllerNamespace}": tls.key is not the key of the ` +
+        'certificate in tls.crt — put in both of one pair',
+    )
+    await putSecret(controllerNamespace, 'client-tls', first)
+    await scene.ready(path)
+
+    const had = await tokensOf(vault, clientId)
+    await register(second['tls.crt'])
+    await putSecret(controllerNamespace, 'client-tls', second)
+    await until(
+      'a token by the new certificate',
+      async () => (await tokensOf(vault, clientId)) > had,
+    )
+    await scene.ready(path)
+    await issues('by-certificate')
   })
 
   test('a namespaced Issuer with clientSecret issues in its namespace only', async () => {
     const { cluster, vault, ca } = scene
     const [own, other] = await Promise.all([cluster.namespace('own'), cluster.namespace('other')])
-    await putSecret(own, 'entra', vault.identity('akv-issuer').clientSecret)
+    await putSecret(own, 'entra', { secret: vault.identity('akv-issuer').clientSecret })
     await cluster.must('POST', issuersIn(own), {
       ...clusterIssuer('local', vault.url, ca, { identity: byClientSecret() }),
       kind: 'Issuer',
@@ -151,6 +206,9 @@ describe('who an issuer is to Entra', () => {
       const log = cluster.process(name).output()
       assert.ok(log.includes('AADSTS') || name === 'ambient', 'the log tells of refusals')
       assert.ok(!log.includes(clientSecret) && !log.includes(wrongSecret), 'a client secret')
+      for (const key of clientKeys) {
+        assert.ok(!log.includes(key.split('\n')[1] ?? key), 'the key of a client certificate')
+      }
       // Header and claims of a JSON Web Token.
       assert.doesNotMatch(log, /eyJ[\w-]+\.eyJ/)
     }
@@ -162,9 +220,9 @@ describe('who an issuer is to Entra', () => {
     return { clientSecret: { tenantId: scene.vault.tenantId, clientId, secretRef } }
   }
 
-  async function putSecret(namespace: string, name: string, secret: string): Promise<void> {
+  async function putSecret(namespace: string, name: string, stringData: object): Promise<void> {
     const path: ApiPath = `/api/v1/namespaces/${namespace}/secrets`
-    const body = { metadata: { name }, stringData: { secret } }
+    const body = { metadata: { name }, stringData }
     const { code } = await scene.cluster.api('GET', `${path}/${name}`)
     if (code === 404) await scene.cluster.must('POST', path, body)
     else await scene.cluster.must('PATCH', `${path}/${name}`, body)

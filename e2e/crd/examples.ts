@@ -70,7 +70,9 @@ export const issuerSpecs: readonly Json[] = [
   },
   {
     vaultUrl: 'https://contoso.vault.azure.net',
-    identity: { workload: {} },
+    identity: {
+      clientCertificate: { tenantId: 'tenant', clientId: 'client', secretRef: { name: 'entra' } },
+    },
     ca: {
       key: ref,
       certificate: { keyVaultSecret: ref },

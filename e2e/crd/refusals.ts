@@ -97,8 +97,12 @@ export const refused: readonly Refused[] = [
     values: [
       {},
       { workload: {}, clientSecret: { tenantId: 't', clientId: 'c', secretRef: keyRef } },
+      {
+        clientSecret: { tenantId: 't', clientId: 'c', secretRef: keyRef },
+        clientCertificate: { tenantId: 't', clientId: 'c', secretRef: { name: 'entra' } },
+      },
     ],
-    message: 'set exactly one of workload and clientSecret',
+    message: 'set exactly one of workload, clientSecret and clientCertificate',
   },
   ...sources,
   ...vaultObjects,

@@ -1,4 +1,5 @@
 import { booleanAt, type JsonObject, objectAt, textAt, textsAt } from '../json.ts'
+import { type KeyRef, parseKeyRef } from './key_ref.ts'
 
 export interface CaSpec {
   /** Absent when the certificate is a Key Vault certificate: its own key is meant. */
@@ -31,12 +32,6 @@ export type PemSource =
 export interface VersionRef {
   readonly name: string
   readonly version: string
-}
-
-/** A key of a Secret or ConfigMap in the issuer's resource namespace. */
-export interface KeyRef {
-  readonly name: string
-  readonly key: string
 }
 
 /** Reads `spec.ca`; says what is wrong where it is one that our schema would not have let through. */
@@ -89,10 +84,4 @@ function parseVersionRef(from: JsonObject | undefined): VersionRef | undefined {
   const name = textAt(from, 'name')
   const version = textAt(from, 'version')
   return name && version ? { name, version } : undefined
-}
-
-export function parseKeyRef(from: JsonObject | undefined): KeyRef | undefined {
-  const name = textAt(from, 'name')
-  const key = textAt(from, 'key')
-  return name && key ? { name, key } : undefined
 }

@@ -2,8 +2,9 @@ import { IssuerError } from '../error.ts'
 import { booleanAt, isObject, type JsonObject, numberAt, objectAt, textAt } from '../json.ts'
 import type { KubernetesCsrText } from '../pki/kubernetes_csr_policy.ts'
 import type { PolicyText } from '../pki/policy.ts'
-import { type CaSpec, type KeyRef, type NextCaSpec, parseCa, parseKeyRef } from './ca.ts'
+import { type CaSpec, type NextCaSpec, parseCa } from './ca.ts'
 import { type DeliverableEntry, readDeliverables } from './delivery.ts'
+import { type IdentitySpec, parseIdentity } from './identity.ts'
 import type { IssuerKind } from './names.ts'
 import { readKubernetesCsrPolicy, readPolicy } from './policy.ts'
 
@@ -45,19 +46,6 @@ export type IssuerMode =
     }
   /** Key Vault has key and certificate, and both are handed out. */
   | { readonly type: 'deliver'; readonly certificates: readonly DeliverableEntry[] }
-
-export type IdentitySpec =
-  | {
-      readonly type: 'workload'
-      readonly clientId: string | undefined
-      readonly tenantId: string | undefined
-    }
-  | {
-      readonly type: 'clientSecret'
-      readonly tenantId: string
-      readonly clientId: string
-      readonly secretRef: KeyRef
-    }
 
 /** Identity of an issuer within the cluster: `ClusterIssuer/name` or `Issuer/namespace/name`. */
 export function issuerKey(issuer: Pick<Issuer, 'kind' | 'namespace' | 'name'>): string {
@@ -120,25 +108,6 @@ function parseMode(spec: JsonObject | undefined, kind: IssuerKind): IssuerMode |
         ? readKubernetesCsrPolicy(objectAt(spec, 'kubernetesCSR'))
         : undefined,
   }
-}
-
-function parseIdentity(from: JsonObject | undefined, kind: IssuerKind): IdentitySpec | undefined {
-  const secret = objectAt(from, 'clientSecret')
-  const workload = objectAt(from, 'workload')
-  const secretRef = parseKeyRef(objectAt(secret, 'secretRef'))
-  const tenantId = textAt(secret, 'tenantId')
-  const clientId = textAt(secret, 'clientId')
-  if (secretRef && tenantId && clientId) {
-    return { type: 'clientSecret', tenantId, clientId, secretRef }
-  }
-  if (workload || (from === undefined && kind === 'ClusterIssuer')) {
-    return {
-      type: 'workload',
-      clientId: textAt(workload, 'clientId'),
-      tenantId: textAt(workload, 'tenantId'),
-    }
-  }
-  return undefined
 }
 
 function invalid(message: string): IssuerError {

@@ -1,28 +1,24 @@
-import { type IdentitySpec, type Issuer, type IssuerSpec, issuerKey } from '../api/issuer.ts'
+import { type Issuer, type IssuerSpec, issuerKey } from '../api/issuer.ts'
 import { publishedRoots } from '../api/published_roots.ts'
-import { IssuerError } from '../error.ts'
 import type { Random } from '../random.ts'
 import type { CertificateDirectory } from '../vault/certificate_directory.ts'
 import { parseVaultUrl, type VaultLocation } from '../vault/cloud.ts'
-import { type Identity, type WorkloadEnvironment, workloadIdentity } from '../vault/identity.ts'
+import type { Identity } from '../vault/identity.ts'
 import type { Vault } from '../vault/vault.ts'
+import { type IdentityDeps, resolveIdentity } from './issuer_identity.ts'
 import type { Deliverer, ReadyState } from './issuer_state.ts'
 import { probeDeliverer } from './probe_deliverer.ts'
 import { probeSigner } from './probe_signer.ts'
 import type { References } from './references.ts'
 
-export interface ProbeDeps {
+export interface ProbeDeps extends IdentityDeps {
   readonly allowedSuffixes: readonly string[]
-  readonly workload: WorkloadEnvironment
-  /** Whether a namespaced Issuer may use the controller's own identity. */
-  readonly ambientIdentityForIssuers: boolean
   readonly references: (issuer: Issuer) => References
   /** A client for the vault; the same one as before while location, identity and limit are. */
   readonly vault: (location: VaultLocation, identity: Identity, inFlight: number) => Vault
   /** What Key Vault holds, for issuers that deliver. */
   readonly directory: CertificateDirectory
   readonly random: Random
-  readonly now: () => number
 }
 
 /**
@@ -68,30 +64,4 @@ async function connect(
   const location = parseVaultUrl(spec.vaultUrl, deps.allowedSuffixes)
   const identity = await resolveIdentity(issuer, spec.identity, references, deps, signal)
   return { vault: deps.vault(location, identity, spec.inFlight), location, references }
-}
-
-async function resolveIdentity(
-  issuer: Issuer,
-  spec: IdentitySpec | undefined,
-  references: References,
-  deps: ProbeDeps,
-  signal: AbortSignal,
-): Promise<Identity> {
-  if (spec === undefined) {
-    throw new IssuerError('SpecInvalid', 'spec.identity is missing — set exactly one member')
-  }
-  if (spec.type === 'clientSecret') {
-    const { tenantId, clientId, secretRef } = spec
-    const clientSecret = await references.secretText(secretRef, signal)
-    return { type: 'clientSecret', tenantId, clientId, clientSecret }
-  }
-  if (issuer.kind === 'Issuer' && !deps.ambientIdentityForIssuers) {
-    throw new IssuerError(
-      'IdentityRefused',
-      "spec.identity.workload is the controller's own identity, which Issuers may not use here — " +
-        'set spec.identity.clientSecret, or have the operator of the controller set ' +
-        '--issuer-ambient-identity',
-    )
-  }
-  return workloadIdentity(spec, deps.workload)
 }

@@ -1,8 +1,9 @@
-import type { KeyRef } from '../api/ca.ts'
+import type { KeyRef } from '../api/key_ref.ts'
 import { IssuerError } from '../error.ts'
-import { isObject, objectAt, textAt } from '../json.ts'
+import { isObject, type JsonObject, objectAt, textAt } from '../json.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resourcePath } from '../kube/resource_path.ts'
+import { type ClientCertificate, readClientCertificate } from '../vault/client_certificate.ts'
 
 /** Reads what an issuer refers to, live, from the one namespace that the issuer may refer to. */
 export class References {
@@ -17,12 +18,31 @@ export class References {
   /** @throws IssuerError `ReferenceNotFound`, `KubeForbidden` */
   async secretText(ref: KeyRef, signal: AbortSignal): Promise<string> {
     const secret = await this.#read('Secret', 'secrets', ref, signal)
-    const encoded = textAt(objectAt(secret, 'data'), ref.key)
-    if (encoded === undefined) throw this.#noKey('Secret', ref)
     // A line end at the end comes from `echo` or an editor and is part of no client secret.
-    return Buffer.from(encoded, 'base64')
-      .toString('utf8')
-      .replace(/\r?\n$/, '')
+    return this.#decoded(secret, ref).replace(/\r?\n$/, '')
+  }
+
+  /**
+   * Certificate and key of a kubernetes.io/tls Secret, out of one reading: while it is rotated, two
+   * could give the halves of two pairs.
+   *
+   * @throws IssuerError `ReferenceNotFound`, `ReferenceInvalid`, `KubeForbidden`
+   */
+  async clientCertificate(
+    name: string,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<ClientCertificate> {
+    const [certificate, privateKey] = [
+      { name, key: 'tls.crt' },
+      { name, key: 'tls.key' },
+    ]
+    const secret = await this.#read('Secret', 'secrets', certificate, signal)
+    const pair = {
+      certificate: this.#decoded(secret, certificate),
+      privateKey: this.#decoded(secret, privateKey),
+    }
+    return readClientCertificate(pair, this.#origin('Secret', name), now)
   }
 
   /** @throws IssuerError `ReferenceNotFound`, `KubeForbidden` */
@@ -65,11 +85,21 @@ export class References {
     }
   }
 
-  #noKey(kind: string, ref: KeyRef): IssuerError {
+  #decoded(secret: JsonObject | undefined, ref: KeyRef): string {
+    const encoded = textAt(objectAt(secret, 'data'), ref.key)
+    if (encoded === undefined) throw this.#noKey('Secret', ref)
+    return Buffer.from(encoded, 'base64').toString('utf8')
+  }
+
+  #noKey(kind: string, { name, key }: KeyRef): IssuerError {
     return new IssuerError(
       'ReferenceNotFound',
-      `${kind} "${ref.name}" in namespace "${this.#namespace}" has no key "${ref.key}", or it is ` +
-        'empty — add it, or correct the reference',
+      `${this.#origin(kind, name)} has no key "${key}", or it is empty — add it, or correct the ` +
+        'reference',
     )
+  }
+
+  #origin(kind: string, name: string): string {
+    return `${kind} "${name}" in namespace "${this.#namespace}"`
   }
 }

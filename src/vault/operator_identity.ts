@@ -6,13 +6,8 @@ import {
 import { IssuerError } from '../error.ts'
 import type { Cloud } from './cloud.ts'
 import { firstLine } from './failure.ts'
-import {
-  credentialOf,
-  holderOf,
-  type Identity,
-  workloadEnvironment,
-  workloadIdentity,
-} from './identity.ts'
+import { credentialOf, type Identity, workloadEnvironment, workloadIdentity } from './identity.ts'
+import { holderOf } from './identity_failure.ts'
 import type { TokenHolder } from './token_source.ts'
 
 /** Who a command that a person or a pipeline runs is to Entra. */

@@ -71,3 +71,26 @@ test('an entry allows its name in any case; with * all that begins with it', () 
   assert.equal(allows({ name: 'web-*', namespaces }, 'webshop'), false)
   assert.equal(allows({ name: '*', namespaces }, 'anything'), true)
 })
+
+test('who an issuer is, as its spec says it', () => {
+  const application = { tenantId: 't', clientId: 'c' }
+  for (const [identity, expected] of [
+    [undefined, { type: 'workload', clientId: undefined, tenantId: undefined }],
+    [{ workload: { clientId: 'c' } }, { type: 'workload', clientId: 'c', tenantId: undefined }],
+    [
+      { clientSecret: { ...application, secretRef: { name: 'entra', key: 'secret' } } },
+      { type: 'clientSecret', ...application, secretRef: { name: 'entra', key: 'secret' } },
+    ],
+    [
+      { clientCertificate: { ...application, secretRef: { name: 'entra' } } },
+      { type: 'clientCertificate', ...application, secretName: 'entra' },
+    ],
+    [{ clientCertificate: { ...application } }, undefined],
+    [{ clientSecret: { ...application, secretRef: { name: 'entra' } } }, undefined],
+    [{}, undefined],
+  ] as const) {
+    const spec = specOf({ vaultUrl, ca, ...(identity && { identity }) })
+    assert(!(spec instanceof IssuerError))
+    assert.deepEqual(spec.identity, expected, JSON.stringify(identity))
+  }
+})
