@@ -7,7 +7,7 @@ import { LeaseElection } from '../src/kube/lease.ts'
 import { silentLog } from '../src/log.ts'
 import { systemRandom } from '../src/random.ts'
 import type { AuditEvent } from './harness/audit.ts'
-import { type Json, textAt } from './harness/json.ts'
+import { at, type Json, textAt } from './harness/json.ts'
 import type { RunningProcess } from './harness/process.ts'
 import { Backlog } from './lease/backlog.ts'
 import { leaderAfter, startReplica } from './lease/replica.ts'
@@ -107,9 +107,14 @@ describe('replicas', () => {
       await assertAnsweredOnce(backlog)
     })
 
-    // A call that was let go before the stop and waits for its turn or its connection is sent after.
-    test('does not call the vault', () => {
-      assert.deepEqual(callsAfter, callsBefore)
+    // Calls that wait for their turn or their connection must not go out. The one between the look at
+    // the lease and its first octet in the instant of the stop cannot be held, and there is only one:
+    // nothing else of the process runs in between.
+    test('does not call the vault, but for one call that was about to leave', () => {
+      const more = signaturesIn(callsAfter) - signaturesIn(callsBefore)
+      const message = JSON.stringify([callsBefore, callsAfter], null, 2)
+      assert.ok(more === 0 || more === 1, message)
+      assert.deepEqual(at(callsAfter, 'entra/token'), at(callsBefore, 'entra/token'), message)
     })
   })
 
@@ -137,6 +142,14 @@ describe('replicas', () => {
     await assertAnsweredOnce(backlog)
   })
 })
+
+/** Calls of keys/sign that the vault has counted. */
+function signaturesIn(counters: Json): number {
+  const byStatus = Object.values(at(counters, 'keys/sign') ?? {}).flatMap((counts) =>
+    Object.values(counts ?? {}),
+  )
+  return byStatus.reduce((sum: number, count) => sum + Number(count), 0)
+}
 
 async function assertAnsweredOnce(backlog: Backlog): Promise<void> {
   const names = (await backlog.requests()).map((request) => textAt(request, 'metadata', 'name'))

@@ -33,7 +33,7 @@ say(
 )
 
 function runTests(): Promise<{ code: number | null; output: string }> {
-  const flags = ['--test', '--test-concurrency=4', '--test-timeout=600000', '--test-reporter=spec']
+  const flags = ['--test', '--test-concurrency=2', '--test-timeout=600000', '--test-reporter=spec']
   const args = [...flags, ...files]
   const { child } = spawnLeashed(process.execPath, args, ['ignore', 'pipe', 'pipe'], { cwd: root })
   child.ref()
