@@ -79,7 +79,7 @@ describe('istiod as registration authority', { skip: istioLeftOut() }, () => {
     assert.ok(own.verify(above.publicKey))
     assert.ok(own.checkHost(istiodHost))
     assert.equal((Date.parse(own.validTo) - Date.parse(own.validFrom)) / 3_600_000, 24)
-    assert.deepEqual(answeredFor(own), [{ signerName: signer, reason: 'Issued' }])
+    assert.deepEqual(await answeredFor(own), [{ signerName: signer, reason: 'Issued' }])
   })
 
   test('a workload gets its identity from Key Vault, and the root of the mesh', async () => {
@@ -93,7 +93,7 @@ describe('istiod as registration authority', { skip: istioLeftOut() }, () => {
     assert.ok(leaf.verify(above.publicKey))
     assert.equal(workload.roots.trim(), roots.trim())
     assert.equal(await meshRoots(istiod, 'apps'), roots)
-    assert.deepEqual(answeredFor(leaf), [{ signerName: signer, reason: 'Issued' }])
+    assert.deepEqual(await answeredFor(leaf), [{ signerName: signer, reason: 'Issued' }])
   })
 
   test('workloads meet by mutual TLS', async () => {
@@ -110,16 +110,20 @@ describe('istiod as registration authority', { skip: istioLeftOut() }, () => {
   })
 
   /** What the controller's log says of the request whose certificate this is. */
-  function answeredFor({ serialNumber }: X509Certificate): readonly Json[] {
-    const lines = logLines(scene.controller)
-    const intent = lines.find((line) => at(line, 'serial') === serialNumber.toLowerCase())
-    return lines
-      .filter((line) => at(line, 'message') === 'request answered')
-      .filter((line) => at(line, 'uid') === at(intent, 'uid'))
-      .map((line) => ({
-        signerName: at(line, 'signerName') ?? null,
-        reason: at(line, 'reason') ?? null,
-      }))
+  async function answeredFor({ serialNumber }: X509Certificate): Promise<readonly Json[]> {
+    // Whoever asked has the certificate before the controller has logged that it wrote it.
+    const answers = await until('the answer in the log', () => {
+      const lines = logLines(scene.controller)
+      const intent = lines.find((line) => at(line, 'serial') === serialNumber.toLowerCase())
+      const answered = lines
+        .filter((line) => at(line, 'message') === 'request answered')
+        .filter((line) => at(line, 'uid') === at(intent, 'uid'))
+      return intent !== undefined && answered.length > 0 ? answered : undefined
+    })
+    return answers.map((line) => ({
+      signerName: at(line, 'signerName') ?? null,
+      reason: at(line, 'reason') ?? null,
+    }))
   }
 })
 
