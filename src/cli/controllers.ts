@@ -6,6 +6,7 @@ import { Courier } from '../issuance/courier.ts'
 import { aboutKubernetesCsr, CsrController } from '../issuance/csr_controller.ts'
 import { CsrWatch } from '../issuance/csr_watch.ts'
 import { IssuerController } from '../issuance/issuer_controller.ts'
+import type { IssuerState } from '../issuance/issuer_state.ts'
 import { aboutRequest, Notices } from '../issuance/notices.ts'
 import { References } from '../issuance/references.ts'
 import { ReissueController } from '../issuance/reissue_controller.ts'
@@ -16,8 +17,9 @@ import { RotationController } from '../issuance/rotation_controller.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { Log } from '../log.ts'
+import { nameText } from '../pki/names.ts'
 import type { Random } from '../random.ts'
-import type { Metrics } from '../server/metrics.ts'
+import type { IssuerGauges, Metrics } from '../server/metrics.ts'
 import {
   CertificateDirectory,
   type DirectoryEntry,
@@ -46,6 +48,8 @@ export interface ControllerDeps {
 export interface Controllers {
   /** Requests that are not answered yet. */
   readonly open: number
+  /** For how long the work longest under way has been at it, in milliseconds. */
+  readonly longestMs: number
   /** Whether the requests and issuers of the cluster were seen. */
   readonly synced: boolean
   /** A Key Vault certificate may have changed; whether anybody wants it. */
@@ -223,7 +227,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
   })
   function issuerChanged(key: string, issuer: Issuer | undefined): void {
     const state = issuers.state(key)
-    metrics.issuerReady(key, state && state.kind !== 'unknown' ? state.kind === 'ready' : undefined)
+    metrics.issuer(key, gaugesOf(state))
     if (issuer === undefined || issuer.kind === 'ClusterIssuer') {
       const spec = issuer?.spec
       const answers = spec !== undefined && 'answerUngrouped' in spec && spec.answerUngrouped
@@ -260,6 +264,9 @@ export function wireControllers(deps: ControllerDeps): Controllers {
   return {
     get open() {
       return requests.open + csrs.open
+    },
+    get longestMs() {
+      return Math.max(...[requests, csrs, issuers, rotations].map(({ longestMs }) => longestMs))
     },
     get synced() {
       return issuers.synced && watch.synced
@@ -301,6 +308,19 @@ function keyOfClusterIssuer(name: string): string {
 
 function nameOf(key: string): string {
   return key.slice(key.indexOf('/') + 1)
+}
+
+function gaugesOf(state: IssuerState | undefined): IssuerGauges | undefined {
+  if (state === undefined || state.kind === 'unknown') return undefined
+  if (state.kind !== 'ready') return { ready: false, expiries: [] }
+  if (state.mode === 'sign') {
+    const { subject, notAfter } = state.signer.authority.certificate
+    return { ready: true, expiries: [{ certificate: nameText(subject), notAfter }] }
+  }
+  const expiries = state.offers.flatMap(({ name, current }) =>
+    current === undefined ? [] : [{ certificate: name, notAfter: current.certificate.notAfter }],
+  )
+  return { ready: true, expiries }
 }
 
 function countsOf(progress: RolloverProgress) {

@@ -80,7 +80,8 @@ export async function run(flags: RunFlags): Promise<number> {
   const server = await startServer({
     ...flags.listen,
     registry: metrics.registry,
-    healthy: () => !stop.aborted,
+    // Each step of the work has a time limit, and so few have many minutes together.
+    healthy: () => controllers.longestMs < stuckMs,
     ready: () => !leading || controllers.synced,
   })
   let eventGrid: EventGrid | undefined
@@ -132,3 +133,5 @@ export async function run(flags: RunFlags): Promise<number> {
     await kube.close()
   }
 }
+
+const stuckMs = 15 * 60_000

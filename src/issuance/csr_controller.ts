@@ -74,6 +74,11 @@ export class CsrController {
     await this.#loop.run(signal)
   }
 
+  /** See `WorkQueue`. */
+  get longestMs(): number {
+    return this.#loop.longestMs
+  }
+
   get open(): number {
     return this.#open.size
   }

@@ -104,6 +104,11 @@ export class IssuerController {
     ])
   }
 
+  /** See `WorkQueue`. */
+  get longestMs(): number {
+    return Math.max(this.#queue.longestMs, this.#shows.longestMs)
+  }
+
   get synced(): boolean {
     return this.#reflectors.every((reflector) => reflector.synced)
   }

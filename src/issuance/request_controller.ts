@@ -73,6 +73,11 @@ export class RequestController {
     await this.#loop.run(signal)
   }
 
+  /** See `WorkQueue`. */
+  get longestMs(): number {
+    return this.#loop.longestMs
+  }
+
   get open(): number {
     return this.#requests.size
   }

@@ -65,6 +65,11 @@ export class RequestLoop<T> {
     await this.#queue.run(signal)
   }
 
+  /** See `WorkQueue`. */
+  get longestMs(): number {
+    return this.#queue.longestMs
+  }
+
   /** Asks for a try as soon as its turn comes. */
   add(uid: string): void {
     this.#queue.add(uid)

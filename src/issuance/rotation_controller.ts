@@ -84,6 +84,11 @@ export class RotationController {
     await this.#queue.run(signal)
   }
 
+  /** See `WorkQueue`. */
+  get longestMs(): number {
+    return this.#queue.longestMs
+  }
+
   /** @returns whether what the Certificate asks for, or how far its issuance is, changed */
   observe(type: 'added' | 'updated' | 'deleted', certificate: Certificate): boolean {
     const { uid } = certificate

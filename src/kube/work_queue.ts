@@ -38,7 +38,7 @@ export class WorkQueue {
   /** The lane of each key that waits for its turn. */
   readonly #ready = new Map<string, Lane>()
   readonly #delayed = new Map<string, { readonly at: number; readonly cancel: () => void }>()
-  readonly #running = new Map<string, Promise<void>>()
+  readonly #running = new Map<string, { readonly since: number; readonly work: Promise<void> }>()
   /** Added while they were being worked on. */
   readonly #again = new Set<string>()
   readonly #failures = new Map<string, number>()
@@ -50,6 +50,12 @@ export class WorkQueue {
 
   get counts(): { readonly ready: number; readonly delayed: number; readonly running: number } {
     return { ready: this.#ready.size, delayed: this.#delayed.size, running: this.#running.size }
+  }
+
+  /** For how long the work longest under way has been at it, in milliseconds; 0 when there is none. */
+  get longestMs(): number {
+    const [oldest] = this.#running.values()
+    return oldest === undefined ? 0 : this.#options.clock.monotonic() - oldest.since
   }
 
   /** Asks for work on `key` as soon as its turn comes. */
@@ -105,7 +111,7 @@ export class WorkQueue {
     }
     for (const { cancel } of this.#delayed.values()) cancel()
     this.#delayed.clear()
-    await Promise.all(this.#running.values())
+    await Promise.all([...this.#running.values()].map(({ work }) => work))
   }
 
   #laneOf(key: string): Lane {
@@ -131,7 +137,7 @@ export class WorkQueue {
       this.#ready.delete(key)
       // Not before the key counts as running: its work may add it again at once.
       const work = Promise.resolve().then(() => this.#work(key, lane, signal))
-      this.#running.set(key, work)
+      this.#running.set(key, { since: this.#options.clock.monotonic(), work })
     }
   }
 

@@ -1,6 +1,17 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { NoticeOutcome } from '../event_grid/webhook.ts'
 
+/** What is measured of an issuer that was looked at. */
+export interface IssuerGauges {
+  readonly ready: boolean
+  readonly expiries: readonly {
+    /** Subject of a CA, or the name of a Key Vault certificate. */
+    readonly certificate: string
+    /** Milliseconds since the epoch. */
+    readonly notAfter: number
+  }[]
+}
+
 /** What the controller counts. Labels come from closed sets or from the issuers' own specs. */
 export class Metrics {
   readonly registry = new Registry()
@@ -9,6 +20,9 @@ export class Metrics {
   readonly #vaultSeconds: Histogram<'host' | 'operation' | 'outcome'>
   readonly #kubeSeconds: Histogram<'verb' | 'resource' | 'status'>
   readonly #issuerReady: Gauge<'issuer'>
+  readonly #notAfter: Gauge<'issuer' | 'certificate'>
+  /** By issuer, the `certificate` labels that stand. */
+  readonly #certificatesOf = new Map<string, readonly string[]>()
   readonly #behind: Gauge<'issuer'>
   readonly #rotations: Counter
   readonly #swaps: Counter
@@ -49,6 +63,12 @@ export class Metrics {
       name: 'akv_issuer_issuer_ready',
       help: '1 when the issuer was proven able to sign, 0 when not.',
       labelNames: ['issuer'],
+      registers,
+    })
+    this.#notAfter = new Gauge({
+      name: 'akv_issuer_not_after_timestamp_seconds',
+      help: 'When the certificate of the CA that signs, or a certificate that is delivered, expires.',
+      labelNames: ['issuer', 'certificate'],
       registers,
     })
     this.#behind = new Gauge({
@@ -133,9 +153,22 @@ export class Metrics {
   }
 
   /** `undefined`: the issuer is gone, or was not looked at yet. */
-  issuerReady(issuer: string, ready: boolean | undefined): void {
-    if (ready === undefined) this.#issuerReady.remove({ issuer })
-    else this.#issuerReady.set({ issuer }, ready ? 1 : 0)
+  issuer(issuer: string, gauges: IssuerGauges | undefined): void {
+    if (gauges === undefined) this.#issuerReady.remove({ issuer })
+    else this.#issuerReady.set({ issuer }, gauges.ready ? 1 : 0)
+    // What an issuer that is not ready had is no nearer to its end than it was.
+    if (gauges?.ready === false) return
+    for (const certificate of this.#certificatesOf.get(issuer) ?? []) {
+      this.#notAfter.remove({ issuer, certificate })
+    }
+    this.#certificatesOf.delete(issuer)
+    for (const { certificate, notAfter } of gauges?.expiries ?? []) {
+      this.#notAfter.set({ issuer, certificate }, notAfter / 1000)
+    }
+    if (gauges) {
+      const names = gauges.expiries.map(({ certificate }) => certificate)
+      this.#certificatesOf.set(issuer, names)
+    }
   }
 
   /** 0 once the issuer is gone, too. */

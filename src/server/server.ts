@@ -26,7 +26,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const fine = isFine()
     await reply.code(fine ? 200 : 503).send(fine ? 'ok\n' : 'not now\n')
   }
-  app.get('/healthz', probe(healthy))
+  app.get('/livez', probe(healthy))
   app.get('/readyz', probe(ready))
   app.get('/metrics', async (_, reply) => {
     await reply.type(registry.contentType).send(await registry.metrics())

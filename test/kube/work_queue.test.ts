@@ -200,6 +200,21 @@ test('a slow lane takes no more than its share of the workers', async () => {
   await end()
 })
 
+test('says for how long the work longest under way has been at it', async () => {
+  const { clock, queue, end } = bench({ workMs: 1_000 })
+  assert.equal(queue.longestMs, 0)
+  queue.add('a')
+  await clock.advance(300)
+  queue.add('b')
+  await clock.advance(400)
+  assert.equal(queue.longestMs, 700)
+  await clock.advance(300)
+  assert.equal(queue.longestMs, 700)
+  await clock.advance(300)
+  assert.equal(queue.longestMs, 0)
+  await end()
+})
+
 test('a stop starts nothing more and waits for what runs', async () => {
   let settled = false
   const { clock, queue, started, stop, run } = bench({
