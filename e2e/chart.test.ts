@@ -76,6 +76,7 @@ describe('the chart, on an API server', () => {
       eventGrid: { enabled: true, secretName: 'event-grid' },
       rollover: { enabled: true },
       issuerReferences: { namespaces: ['team-a'] },
+      tokenRequest: [{ namespace: 'team-a', serviceAccounts: ['team-a'] }],
     }
     await installChart(cluster, values)
     const release = await helm(cluster, ['get', 'manifest', releaseName, `-n${releaseName}`])

@@ -22,6 +22,10 @@ export const matrix: ReadonlyMap<string, Values> = new Map<string, Values>([
         cloud: 'AzureUSGovernment',
       },
       issuerReferences: { namespaces: ['team-a'] },
+      tokenRequest: [
+        { namespace: 'team-a', serviceAccounts: ['vault'] },
+        { namespace: 'apps', serviceAccounts: ['vault', 'other'] },
+      ],
       controller: { certificatePollInterval: '1m', rotationWindow: '10s', logLevel: 'debug' },
     },
   ],
@@ -153,6 +157,11 @@ export const refusals: readonly {
     what: 'notices known by a secret and by a token',
     values: { image, eventGrid: { enabled: true, secretName: 'sent', audience: 'api://webhook' } },
     says: /eventGrid needs either secretName, or tenantId and audience/,
+  },
+  {
+    what: 'tokens of every ServiceAccount of a namespace',
+    values: { image, tokenRequest: [{ namespace: 'team-a', serviceAccounts: [] }] },
+    says: /at '\/tokenRequest\/0\/serviceAccounts': minItems: got 0, want 1/,
   },
   {
     what: 'a foreign ServiceAccount without a name',
