@@ -3,6 +3,7 @@ import { createHash, createPublicKey, verify } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { after, before, beforeEach, test } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import type { TokenCredential } from '@azure/identity'
 import { Agent } from 'undici'
 import { systemClock } from '../../src/clock.ts'
 import { type DevVault, startDevVault } from '../../src/devvault/dev_vault.ts'
@@ -24,6 +25,8 @@ let dispatcher: Agent
 let key: ObjectVersion
 let publicJwk: Record<string, unknown>
 let calls: VaultCall[]
+/** Claims with which a token was asked for. */
+let asked: (string | undefined)[]
 let vault: KeyVault
 let assertLeader: () => void
 
@@ -52,6 +55,7 @@ after(async () => {
 
 beforeEach(() => {
   calls = []
+  asked = []
   assertLeader = () => undefined
   const { vaultHost, tenantId, identities } = devVault.info
   const product = identities.find(({ name }) => name === 'akv-issuer')
@@ -63,7 +67,13 @@ beforeEach(() => {
   }
   const location = parseVaultUrl(`https://${vaultHost}`, ['.vault.azure.net'])
   const credential = credentialOf(identity, location.cloud)
-  const tokens = new TokenSource(holderOf(identity), credential, location.cloud, systemClock)
+  const recording: TokenCredential = {
+    getToken: (scopes, options) => {
+      asked.push(options?.claims)
+      return credential.getToken(scopes, options)
+    },
+  }
+  const tokens = new TokenSource(holderOf(identity), recording, location.cloud, systemClock)
   const onCall = (call: VaultCall) => calls.push(call)
   vault = new KeyVault({
     location,
@@ -119,6 +129,27 @@ test('a refused token is replaced once, and the signature asked for again', asyn
   devVault.control.faults.add({ operation: 'keys/sign', status: 401 })
   await sign()
   assert.equal(signRequests(), 3)
+})
+
+test('what a vault claims of a token (continuous access evaluation) is asked of Entra', async () => {
+  await sign()
+  const claims = '{"access_token":{"nbf":{"essential":true,"value":"1760000000"}}}'
+  const challenge = {
+    'WWW-Authenticate':
+      'Bearer authorization="https://login.microsoftonline.com/x", error="insufficient_claims", ' +
+      `claims="${Buffer.from(claims).toString('base64')}"`,
+  }
+  devVault.control.faults.add({ operation: 'keys/sign', status: 401, headers: challenge })
+  await sign()
+  assert.deepEqual(asked, [undefined, claims])
+  // The SDK has a good token of its own, and yet asks again.
+  const requests = devVault.control.journal.requests()
+  assert.deepEqual(
+    requests
+      .filter(({ operation }) => operation === 'entra/token' || operation === 'keys/sign')
+      .map(({ operation, status }) => `${operation} ${status}`),
+    ['entra/token 200', 'keys/sign 200', 'keys/sign 401', 'entra/token 200', 'keys/sign 200'],
+  )
 })
 
 test('a token that is refused again is an error, not a loop', async () => {
