@@ -135,6 +135,28 @@ describe('who an issuer is to Entra', () => {
     await issues('by-certificate')
   })
 
+  test("managed: the node's identity, and not the token of the pod", async () => {
+    const { cluster, vault, ca } = scene
+    const { clientId } = vault.identity('akv-issuer')
+    const unknown = '66666666-6666-6666-6666-666666666666'
+    const managed = async (name: string, client: string) => {
+      const spec = { identity: { managed: { clientId: client } } }
+      await cluster.must('POST', clusterIssuers, clusterIssuer(name, vault.url, ca, spec))
+      return `${clusterIssuers}/${name}` as const
+    }
+    const refused = await scene.ready(await managed('not-there', unknown), 'False')
+    assert.equal(
+      messageOf(refused),
+      `the node's metadata service gave no token for the managed identity with client id ${unknown}: ` +
+        'Identity not found — assign the identity to the scale set of the node pool, and name it ' +
+        'by spec.identity.managed.clientId',
+    )
+    assert.equal(await tokensOf(vault, clientId, 'imds/token'), 0)
+    await scene.ready(await managed('managed', clientId))
+    await issues('managed')
+    assert.equal(await tokensOf(vault, clientId, 'imds/token'), 1)
+  })
+
   test('a namespaced Issuer with clientSecret issues in its namespace only', async () => {
     const { cluster, vault, ca } = scene
     const [own, other] = await Promise.all([cluster.namespace('own'), cluster.namespace('other')])
@@ -175,28 +197,38 @@ describe('who an issuer is to Entra', () => {
     )
   })
 
-  test("an Issuer gets the controller's own identity only where that is allowed", async () => {
+  test("an Issuer gets the controller's own identities only where that is allowed", async () => {
     const { cluster, vault, ca } = scene
     const namespace = await cluster.namespace('ambient')
-    await cluster.must('POST', issuersIn(namespace), {
-      ...clusterIssuer('ambient', vault.url, ca, { identity: { workload: {} } }),
-      kind: 'Issuer',
-    })
-    const path = `${issuersIn(namespace)}/ambient` as const
-    const refused = await scene.ready(path, 'False', 'IdentityRefused')
-    assert.match(messageOf(refused), /--issuer-ambient-identity$/)
-    await cluster.must(
-      'POST',
-      certificatesIn(namespace),
-      certificate('a', { kind: 'Issuer', issuer: 'ambient' }),
-    )
-    await scene.ready(`${requestsIn(namespace)}/a-1`, 'False', 'Pending')
+    const { clientId } = vault.identity('akv-issuer')
+    const identities = { workload: {}, managed: { clientId } }
+    for (const [name, member] of Object.entries(identities)) {
+      await cluster.must('POST', issuersIn(namespace), {
+        ...clusterIssuer(name, vault.url, ca, { identity: { [name]: member } }),
+        kind: 'Issuer',
+      })
+      const refused = await scene.ready(
+        `${issuersIn(namespace)}/${name}`,
+        'False',
+        'IdentityRefused',
+      )
+      assert.match(messageOf(refused), new RegExp(`^spec.identity.${name} is .* Issuers may not`))
+      assert.match(messageOf(refused), /--issuer-ambient-identity$/)
+      await cluster.must(
+        'POST',
+        certificatesIn(namespace),
+        certificate(name, { kind: 'Issuer', issuer: name }),
+      )
+      await scene.ready(`${requestsIn(namespace)}/${name}-1`, 'False', 'Pending')
+    }
 
     await scene.controller.stop()
     const flags = [reprobe, '--issuer-ambient-identity']
     await startController(cluster, vault, { name: 'ambient', flags })
-    await scene.ready(path)
-    await scene.ready(`${certificatesIn(namespace)}/a`)
+    for (const name of Object.keys(identities)) {
+      await scene.ready(`${issuersIn(namespace)}/${name}`)
+      await scene.ready(`${certificatesIn(namespace)}/${name}`)
+    }
   })
 
   test('no secret and no token is in the log', () => {

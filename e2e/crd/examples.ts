@@ -25,7 +25,9 @@ export const issuerSpecs: readonly Json[] = [
   {
     suspend: true,
     vaultUrl: 'https://contoso.vault.azure.net',
-    identity: { workload: { clientId: 'client', tenantId: 'tenant' } },
+    identity: {
+      workload: { clientId: 'client', tenantId: 'tenant', serviceAccountRef: { name: 'team-a' } },
+    },
     ca: {
       key: ref,
       certificate: { pem: 'PEM' },
@@ -86,7 +88,7 @@ export const issuerSpecs: readonly Json[] = [
   },
   {
     vaultUrl: 'https://contoso.vault.azure.net',
-    identity: { workload: {} },
+    identity: { managed: { clientId: 'client' } },
     ca: {
       key: ref,
       certificate: { configMapRef: keyOf },

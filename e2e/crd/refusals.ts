@@ -96,13 +96,14 @@ export const refused: readonly Refused[] = [
     path: 'spec.identity',
     values: [
       {},
+      { workload: {}, managed: {} },
       { workload: {}, clientSecret: { tenantId: 't', clientId: 'c', secretRef: keyRef } },
       {
         clientSecret: { tenantId: 't', clientId: 'c', secretRef: keyRef },
         clientCertificate: { tenantId: 't', clientId: 'c', secretRef: { name: 'entra' } },
       },
     ],
-    message: 'set exactly one of workload, clientSecret and clientCertificate',
+    message: 'set exactly one of workload, managed, clientSecret and clientCertificate',
   },
   ...sources,
   ...vaultObjects,

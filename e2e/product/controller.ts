@@ -74,16 +74,17 @@ export function tokenFileOf(cluster: Cluster, name = 'akv-issuer'): string {
   return join(cluster.dir, `${name}.federated-token`)
 }
 
-/** Lets the tokens of the controller's ServiceAccount stand for its identity in Entra. */
+/** Lets the tokens of a ServiceAccount, the controller's, stand for an identity in Entra, its own. */
 export async function federate(
   cluster: Cluster,
   vault: DevVault,
   clientId = vault.identity('akv-issuer').clientId,
+  account = `${controllerNamespace}:akv-issuer`,
 ): Promise<void> {
   await vault.admin('POST', '/federation', {
     clientId,
     issuer: cluster.tokenIssuer,
-    subject: `system:serviceaccount:${controllerNamespace}:akv-issuer`,
+    subject: `system:serviceaccount:${account}`,
     audience: tokenAudience,
     jwks: await cluster.jwks(),
   })

@@ -11,16 +11,23 @@ export class DevVault {
   /** The JSON line that it printed at start. */
   readonly info: Json
   readonly adminUrl: string
+  readonly name: string
 
-  constructor(process: RunningProcess, info: Json) {
+  constructor(process: RunningProcess, info: Json, name = 'contoso') {
     this.process = process
     this.info = info
     this.adminUrl = textAt(info, 'adminUrl')
+    this.name = name
   }
 
   /** `https://contoso.vault.azure.net`: how issuers name it. */
   get url(): string {
-    return `https://${textAt(this.info, 'vaultHost')}`
+    return `https://${this.name}.vault.azure.net`
+  }
+
+  /** Another vault of the same process, with the same Entra before it. */
+  other(name: string): DevVault {
+    return new DevVault(this.process, this.info, name)
   }
 
   get tenantId(): string {
@@ -54,7 +61,7 @@ export class DevVault {
 
   /** Any operation of the vault's data plane, with all rights. */
   manage(method: string, path: string, body?: unknown): Promise<Json> {
-    return this.admin(method, `/vaults/contoso/${path}`, body)
+    return this.admin(method, `/vaults/${this.name}/${path}`, body)
   }
 }
 

@@ -17,6 +17,8 @@ export interface SceneOptions {
   readonly crds?: readonly string[]
   /** Of each call to the vault, in milliseconds. Default 0. */
   readonly latencyMs?: number
+  /** Names of the vaults. Default `contoso` alone. */
+  readonly vaults?: readonly string[]
   readonly caKey?: CaKey
   readonly controllerFlags?: readonly string[]
   /** Whether replicas may hand notices of Event Grid on. */
@@ -116,12 +118,13 @@ export class Scene {
 
 export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   const { audit = false, certManagerArgs = [], crds = [], latencyMs = 0, caKey } = options
+  const vaultFlags = [
+    ...(options.vaults ?? []).map((name) => `--vault=${name}`),
+    ...(latencyMs > 0 ? [`--latency=*=${latencyMs}`] : []),
+  ]
   const cluster = await startCluster({ audit, crds, certManager: { args: certManagerArgs } })
   try {
-    const [vault] = await Promise.all([
-      startDevVault(cluster, latencyMs > 0 ? [`--latency=*=${latencyMs}`] : []),
-      installProduct(cluster),
-    ])
+    const [vault] = await Promise.all([startDevVault(cluster, vaultFlags), installProduct(cluster)])
     const [ca] = await Promise.all([
       createVaultCa(vault, 'ca', caKey && { keyType: caKey }),
       federate(cluster, vault),

@@ -10,6 +10,14 @@ export type IdentitySpec =
       readonly tenantId: string | undefined
     }
   | {
+      readonly type: 'serviceAccount'
+      /** Of the ServiceAccount. */
+      readonly name: string
+      readonly clientId: string | undefined
+      readonly tenantId: string | undefined
+    }
+  | { readonly type: 'managed'; readonly clientId: string | undefined }
+  | {
       readonly type: 'clientSecret'
       readonly tenantId: string
       readonly clientId: string
@@ -42,17 +50,22 @@ const controllersOwn: IdentitySpec = { type: 'workload', clientId: undefined, te
 const parserByMember: ReadonlyMap<string, (said: JsonObject) => IdentitySpec | undefined> = new Map(
   [
     ['workload', parseWorkload],
+    ['managed', parseManaged],
     ['clientSecret', parseClientSecret],
     ['clientCertificate', parseClientCertificate],
   ],
 )
 
-function parseWorkload(said: JsonObject): IdentitySpec {
-  return {
-    type: 'workload',
-    clientId: textAt(said, 'clientId'),
-    tenantId: textAt(said, 'tenantId'),
-  }
+function parseWorkload(said: JsonObject): IdentitySpec | undefined {
+  const client = { clientId: textAt(said, 'clientId'), tenantId: textAt(said, 'tenantId') }
+  const account = objectAt(said, 'serviceAccountRef')
+  if (account === undefined) return { type: 'workload', ...client }
+  const name = textAt(account, 'name')
+  return name ? { type: 'serviceAccount', name, ...client } : undefined
+}
+
+function parseManaged(said: JsonObject): IdentitySpec {
+  return { type: 'managed', clientId: textAt(said, 'clientId') }
 }
 
 function parseClientSecret(said: JsonObject): IdentitySpec | undefined {

@@ -5,12 +5,13 @@ import { issuerErrorFrom } from '../error.ts'
 import { openKubeClient } from '../kube/client.ts'
 import { EventRecorder } from '../kube/events.ts'
 import { LeaseElection } from '../kube/lease.ts'
+import { ServiceAccountTokens } from '../kube/service_account_tokens.ts'
 import { jsonLog } from '../log.ts'
 import { systemRandom } from '../random.ts'
 import { Metrics } from '../server/metrics.ts'
 import { startServer } from '../server/server.ts'
 import { vaultConnections } from '../vault/connections.ts'
-import { credentialOf } from '../vault/identity.ts'
+import { accountCredential, credentialOf } from '../vault/identity.ts'
 import { holderOf } from '../vault/identity_failure.ts'
 import { KeyVault } from '../vault/key_vault.ts'
 import { TokenSource } from '../vault/token_source.ts'
@@ -51,9 +52,14 @@ export async function run(flags: RunFlags): Promise<number> {
     : undefined
   const assertLeader = () => election?.assertHeld()
   const dispatcher = vaultConnections(assertLeader)
+  const accountTokens = new ServiceAccountTokens(kube, clock)
   const vaults = new VaultPool((location, identity, inFlight) => {
-    const credential = credentialOf(identity, location.cloud)
-    const tokens = new TokenSource(holderOf(identity), credential, location.cloud, clock)
+    const { cloud } = location
+    const credential =
+      identity.type === 'serviceAccount'
+        ? accountCredential(identity, cloud, (...of) => accountTokens.token(...of))
+        : credentialOf(identity, cloud)
+    const tokens = new TokenSource(holderOf(identity), credential, cloud, clock)
     const onCall = (call: Parameters<Metrics['vaultCall']>[0]) => metrics.vaultCall(call)
     return new KeyVault({ location, tokens, inFlight, dispatcher, clock, assertLeader, onCall })
   })

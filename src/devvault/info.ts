@@ -51,9 +51,13 @@ export function infoOf(where: Whereabouts, identities: readonly Identity[]): Dev
   const { port, imdsUrl, adminUrl, caFile, tenantId } = where
   const vaultHosts = where.vaults.map((name) => `${name.toLowerCase()}.vault.azure.net`)
   const reachable = [...vaultHosts, authorityHost].map((host) => `${host}:443=127.0.0.1:${port}`)
-  const connect = [...reachable, '*.vault.azure.net:443=!', '*.managedhsm.azure.net:443=!'].join(
-    ',',
-  )
+  const connect = [
+    ...reachable,
+    // The metadata service of Azure's machines.
+    `169.254.169.254:80=${new URL(imdsUrl).host}`,
+    '*.vault.azure.net:443=!',
+    '*.managedhsm.azure.net:443=!',
+  ].join(',')
   const preload = new URL('redirect.mjs', import.meta.url)
   return {
     vaultUrl: `https://127.0.0.1:${port}`,

@@ -1,7 +1,12 @@
 import type { IdentitySpec } from '../api/identity.ts'
 import type { Issuer } from '../api/issuer.ts'
 import { IssuerError } from '../error.ts'
-import { type Identity, type WorkloadEnvironment, workloadIdentity } from '../vault/identity.ts'
+import {
+  accountIdentity,
+  type Identity,
+  type WorkloadEnvironment,
+  workloadIdentity,
+} from '../vault/identity.ts'
 import type { References } from './references.ts'
 
 export interface IdentityDeps {
@@ -37,13 +42,24 @@ export async function resolveIdentity(
     const pair = await references.clientCertificate(secretName, deps.now(), signal)
     return { type: 'clientCertificate', tenantId, clientId, ...pair }
   }
-  if (issuer.kind === 'Issuer' && !deps.ambientIdentityForIssuers) {
-    throw new IssuerError(
-      'IdentityRefused',
-      "spec.identity.workload is the controller's own identity, which Issuers may not use here — " +
-        'set another member of spec.identity, or have the operator of the controller set ' +
-        '--issuer-ambient-identity',
-    )
+  if (spec.type === 'serviceAccount') {
+    const { account, annotations } = await references.serviceAccount(spec.name, signal)
+    return accountIdentity(spec, account, annotations, deps.workload)
   }
-  return workloadIdentity(spec, deps.workload)
+  if (issuer.kind === 'Issuer' && !deps.ambientIdentityForIssuers) throw ambient(spec.type)
+  return spec.type === 'managed' ? spec : workloadIdentity(spec, deps.workload)
+}
+
+/** The refusal of what belongs to the controller to an issuer that a team made. */
+function ambient(member: 'workload' | 'managed'): IssuerError {
+  const whose = {
+    workload: "the controller's own identity",
+    managed: "an identity of the controller's node",
+  }[member]
+  return new IssuerError(
+    'IdentityRefused',
+    `spec.identity.${member} is ${whose}, which Issuers may not use here — name an identity of ` +
+      'your own, as by workload.serviceAccountRef, or have the operator of the controller set ' +
+      '--issuer-ambient-identity',
+  )
 }

@@ -1,8 +1,9 @@
 import type { KeyRef } from '../api/key_ref.ts'
-import { IssuerError } from '../error.ts'
-import { isObject, type JsonObject, objectAt, textAt } from '../json.ts'
+import { IssuerError, invariant } from '../error.ts'
+import { isObject, type JsonObject, objectAt, textAt, textMapAt } from '../json.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resourcePath } from '../kube/resource_path.ts'
+import { allowTokens, type ServiceAccount } from '../kube/service_account_tokens.ts'
 import { type ClientCertificate, readClientCertificate } from '../vault/client_certificate.ts'
 
 /** Reads what an issuer refers to, live, from the one namespace that the issuer may refer to. */
@@ -17,7 +18,7 @@ export class References {
 
   /** @throws IssuerError `ReferenceNotFound`, `KubeForbidden` */
   async secretText(ref: KeyRef, signal: AbortSignal): Promise<string> {
-    const secret = await this.#read('Secret', 'secrets', ref, signal)
+    const secret = await this.#readKeyed('Secret', ref.name, `key "${ref.key}"`, signal)
     // A line end at the end comes from `echo` or an editor and is part of no client secret.
     return this.#decoded(secret, ref).replace(/\r?\n$/, '')
   }
@@ -37,7 +38,7 @@ export class References {
       { name, key: 'tls.crt' },
       { name, key: 'tls.key' },
     ]
-    const secret = await this.#read('Secret', 'secrets', certificate, signal)
+    const secret = await this.#readKeyed('Secret', name, 'keys "tls.crt" and "tls.key"', signal)
     const pair = {
       certificate: this.#decoded(secret, certificate),
       privateKey: this.#decoded(secret, privateKey),
@@ -47,20 +48,58 @@ export class References {
 
   /** @throws IssuerError `ReferenceNotFound`, `KubeForbidden` */
   async configMapText(ref: KeyRef, signal: AbortSignal): Promise<string> {
-    const configMap = await this.#read('ConfigMap', 'configmaps', ref, signal)
+    const configMap = await this.#readKeyed('ConfigMap', ref.name, `key "${ref.key}"`, signal)
     const text = textAt(objectAt(configMap, 'data'), ref.key)
     if (text === undefined) throw this.#noKey('ConfigMap', ref)
     return text
   }
 
-  async #read(kind: string, resource: string, ref: KeyRef, signal: AbortSignal) {
-    const path = resourcePath({
-      group: '',
-      version: 'v1',
-      resource,
-      namespace: this.#namespace,
-      name: ref.name,
-    })
+  /**
+   * A ServiceAccount, and what it is annotated with.
+   *
+   * @throws IssuerError `ReferenceNotFound`, `KubeForbidden`
+   */
+  async serviceAccount(
+    name: string,
+    signal: AbortSignal,
+  ): Promise<{
+    readonly account: ServiceAccount
+    readonly annotations: Readonly<Record<string, string>>
+  }> {
+    const namespace = this.#namespace
+    const object = await this.#read(
+      {
+        kind: 'ServiceAccount',
+        resource: 'serviceaccounts',
+        name,
+        ifForbidden: allowTokens(namespace, name),
+        ifMissing: 'create it there, or correct the reference',
+      },
+      signal,
+    )
+    const metadata = objectAt(object, 'metadata')
+    const uid = textAt(metadata, 'uid')
+    invariant(uid, 'an API server gave a ServiceAccount without uid')
+    return { account: { namespace, name, uid }, annotations: textMapAt(metadata, 'annotations') }
+  }
+
+  async #readKeyed(
+    kind: 'Secret' | 'ConfigMap',
+    name: string,
+    keys: string,
+    signal: AbortSignal,
+  ): Promise<JsonObject | undefined> {
+    const resource = kind === 'Secret' ? 'secrets' : 'configmaps'
+    const ifForbidden =
+      'bind ClusterRole akv-issuer-issuer-references there to its ServiceAccount, by a RoleBinding'
+    const ifMissing = `create it there with the ${keys}, or correct the reference`
+    return await this.#read({ kind, resource, name, ifForbidden, ifMissing }, signal)
+  }
+
+  async #read(referred: Referred, signal: AbortSignal): Promise<JsonObject | undefined> {
+    const { kind, resource, name, ifForbidden, ifMissing } = referred
+    const namespace = this.#namespace
+    const path = resourcePath({ group: '', version: 'v1', resource, namespace, name })
     try {
       const object = await this.#kube.request({ method: 'GET', path }, signal)
       return isObject(object) ? object : undefined
@@ -68,16 +107,14 @@ export class References {
       if (error instanceof IssuerError && error.code === 'KubeForbidden') {
         throw new IssuerError(
           'KubeForbidden',
-          `the controller may not read ${kind} "${ref.name}" in namespace "${this.#namespace}" — bind ` +
-            'ClusterRole akv-issuer-issuer-references there to its ServiceAccount, by a RoleBinding',
+          `the controller may not read ${this.#origin(kind, name)} — ${ifForbidden}`,
           { cause: error },
         )
       }
       if (error instanceof IssuerError && error.code === 'KubeNotFound') {
         throw new IssuerError(
           'ReferenceNotFound',
-          `${kind} "${ref.name}" not found in namespace "${this.#namespace}" — create it there with ` +
-            `the key "${ref.key}", or correct the reference`,
+          `${kind} "${name}" not found in namespace "${namespace}" — ${ifMissing}`,
           { cause: error },
         )
       }
@@ -102,4 +139,13 @@ export class References {
   #origin(kind: string, name: string): string {
     return `${kind} "${name}" in namespace "${this.#namespace}"`
   }
+}
+
+/** An object that is referred to, and what helps when it cannot be had. */
+interface Referred {
+  readonly kind: string
+  readonly resource: string
+  readonly name: string
+  readonly ifForbidden: string
+  readonly ifMissing: string
 }

@@ -8,9 +8,13 @@ import {
 import { IssuerError } from '../error.ts'
 import type { ClientCertificate } from './client_certificate.ts'
 import type { Cloud } from './cloud.ts'
+import { ManagedIdentity } from './managed_identity.ts'
 
 /** Who the issuer is to Entra, with everything resolved. */
-export type Identity =
+export type Identity = CompleteIdentity | AccountIdentity
+
+/** With all that proves it. */
+export type CompleteIdentity =
   | {
       readonly type: 'workload'
       readonly tenantId: string
@@ -18,6 +22,8 @@ export type Identity =
       /** File with the federated ServiceAccount token; read anew as the kubelet renews it. */
       readonly tokenFile: string
     }
+  /** Of the machine; `clientId` chooses one of several that are assigned to it. */
+  | { readonly type: 'managed'; readonly clientId: string | undefined }
   | {
       readonly type: 'clientSecret'
       readonly tenantId: string
@@ -29,6 +35,21 @@ export type Identity =
       readonly tenantId: string
       readonly clientId: string
     } & ClientCertificate)
+
+/** Proven by the tokens of a ServiceAccount, which the API server makes. */
+export interface AccountIdentity {
+  readonly type: 'serviceAccount'
+  readonly tenantId: string
+  readonly clientId: string
+  readonly account: FederatedAccount
+}
+
+/** A ServiceAccount as it was read; one of the same name that is made later is another. */
+export interface FederatedAccount {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+}
 
 /** What the azure-workload-identity webhook sets on a pod with `azure.workload.identity/use`. */
 export interface WorkloadEnvironment {
@@ -53,7 +74,7 @@ export function workloadEnvironment(env: NodeJS.ProcessEnv): WorkloadEnvironment
 export function workloadIdentity(
   spec: { readonly tenantId: string | undefined; readonly clientId: string | undefined },
   environment: WorkloadEnvironment,
-): Identity {
+): CompleteIdentity {
   const tenantId = spec.tenantId ?? environment.tenantId
   const clientId = spec.clientId ?? environment.clientId
   const { tokenFile } = environment
@@ -77,27 +98,40 @@ export function workloadIdentity(
 }
 
 /**
- * The Azure SDK's credential for an identity. Its retries are few: the work queue retries.
+ * Who a ServiceAccount is: what the issuer's spec says, else the annotations that the
+ * azure-workload-identity webhook reads. Never the controller's client; its tenant is the last guess.
+ *
+ * @throws IssuerError `IdentityRefused` when something is said by none
+ */
+export function accountIdentity(
+  spec: { readonly tenantId: string | undefined; readonly clientId: string | undefined },
+  account: FederatedAccount,
+  annotations: Readonly<Record<string, string>>,
+  environment: WorkloadEnvironment,
+): AccountIdentity {
+  const clientId = spec.clientId ?? annotations[`${annotationPrefix}client-id`]
+  const tenantId =
+    spec.tenantId ?? annotations[`${annotationPrefix}tenant-id`] ?? environment.tenantId
+  if (clientId && tenantId) return { type: 'serviceAccount', tenantId, clientId, account }
+  const [field, annotation] = clientId ? ['tenantId', 'tenant-id'] : ['clientId', 'client-id']
+  throw new IssuerError(
+    'IdentityRefused',
+    `ServiceAccount "${account.name}" in namespace "${account.namespace}" is given no ${field} — ` +
+      `annotate it with ${annotationPrefix}${annotation}, or set spec.identity.workload.${field}`,
+  )
+}
+
+const annotationPrefix = 'azure.workload.identity/'
+
+/**
+ * The credential for an identity. Its retries are few: the work queue retries.
  *
  * @throws IssuerError `IdentityRefused` for a tenantId that can be none
  */
-export function credentialOf(identity: Identity, cloud: Cloud): TokenCredential {
-  // The SDK would throw an error of its own here.
-  if (!/^[0-9a-zA-Z.-]+$/.test(identity.tenantId)) {
-    throw new IssuerError(
-      'IdentityRefused',
-      `tenantId "${identity.tenantId}" is neither a GUID nor a domain — copy the "Tenant ID" of the ` +
-        'directory that the vault belongs to',
-    )
-  }
-  const options = {
-    authorityHost: cloud.authorityHost,
-    // The authority comes from our table of clouds; asking a public host about it would leave the
-    // network of a sovereign or closed cloud.
-    disableInstanceDiscovery: true,
-    retryOptions: { maxRetries: 1 },
-  }
+export function credentialOf(identity: CompleteIdentity, cloud: Cloud): TokenCredential {
+  if (identity.type === 'managed') return new ManagedIdentity(identity.clientId)
   const { tenantId, clientId } = identity
+  const options = optionsOf(tenantId, cloud)
   if (identity.type === 'clientSecret') {
     return new ClientSecretCredential(tenantId, clientId, identity.clientSecret, options)
   }
@@ -108,4 +142,41 @@ export function credentialOf(identity: Identity, cloud: Cloud): TokenCredential 
   // Not WorkloadIdentityCredential: it holds what it read for 5 minutes, an expired token too.
   const assertion = async () => (await readFile(identity.tokenFile, 'utf8')).trim()
   return new ClientAssertionCredential(tenantId, clientId, assertion, options)
+}
+
+/**
+ * The same for an identity that the tokens of a ServiceAccount prove.
+ *
+ * @param token of the account, for the audience that Entra asks for; asked for again and again
+ * @throws IssuerError `IdentityRefused` for a tenantId that can be none
+ */
+export function accountCredential(
+  { tenantId, clientId, account }: AccountIdentity,
+  cloud: Cloud,
+  token: (account: FederatedAccount, signal: AbortSignal) => Promise<string>,
+): TokenCredential {
+  const assertion = () => token(account, AbortSignal.timeout(assertionTimeout))
+  const options = optionsOf(tenantId, cloud)
+  return new ClientAssertionCredential(tenantId, clientId, assertion, options)
+}
+
+/** Milliseconds. */
+const assertionTimeout = 20_000
+
+function optionsOf(tenantId: string, cloud: Cloud) {
+  // The SDK would throw an error of its own here.
+  if (!/^[0-9a-zA-Z.-]+$/.test(tenantId)) {
+    throw new IssuerError(
+      'IdentityRefused',
+      `tenantId "${tenantId}" is neither a GUID nor a domain — copy the "Tenant ID" of the ` +
+        'directory that the vault belongs to',
+    )
+  }
+  return {
+    authorityHost: cloud.authorityHost,
+    // The authority comes from our table of clouds; asking a public host about it would leave the
+    // network of a sovereign or closed cloud.
+    disableInstanceDiscovery: true,
+    retryOptions: { maxRetries: 1 },
+  }
 }

@@ -1,20 +1,27 @@
 import { IssuerError } from '../error.ts'
 import { firstLine, systemCode } from './failure.ts'
 import type { Identity } from './identity.ts'
+import { managedName } from './managed_identity.ts'
 import type { TokenHolder } from './token_source.ts'
 
 /** The identity as one who holds tokens. */
 export function holderOf(identity: Identity): TokenHolder {
   return {
-    who: `client ${identity.clientId}`,
+    who:
+      identity.type === 'managed' ? managedName(identity.clientId) : `client ${identity.clientId}`,
     failure: (thrown) => identityFailure(identity, thrown),
   }
 }
 
 /** The error for a token that was not had. */
 export function identityFailure(identity: Identity, thrown: unknown): IssuerError {
+  const told = issuerErrorIn(thrown)
+  if (told !== undefined) return told
   const text = thrown instanceof Error ? thrown.message : String(thrown)
-  const who = `a token for client ${identity.clientId} in tenant ${identity.tenantId}`
+  const who =
+    identity.type === 'managed'
+      ? `a token for ${managedName(identity.clientId)}`
+      : `a token for client ${identity.clientId} in tenant ${identity.tenantId}`
   const code = /AADSTS(\d+)/.exec(text)?.[1]
   if (code !== undefined) {
     const advice =
@@ -47,6 +54,15 @@ export function identityFailure(identity: Identity, thrown: unknown): IssuerErro
       'tried again',
     { cause: thrown },
   )
+}
+
+/** What an assertion failed with: the SDK may wrap it. */
+function issuerErrorIn(thrown: unknown): IssuerError | undefined {
+  for (let error = thrown, depth = 0; error instanceof Error && depth < 8; depth++) {
+    if (error instanceof IssuerError) return error
+    error = error.cause
+  }
+  return undefined
 }
 
 /** What Entra's error codes mean and what helps; anything else is passed on in Entra's words. */

@@ -6,17 +6,20 @@ import {
 import { IssuerError } from '../error.ts'
 import type { Cloud } from './cloud.ts'
 import { firstLine } from './failure.ts'
-import { credentialOf, type Identity, workloadEnvironment, workloadIdentity } from './identity.ts'
+import {
+  type CompleteIdentity,
+  credentialOf,
+  workloadEnvironment,
+  workloadIdentity,
+} from './identity.ts'
 import { holderOf } from './identity_failure.ts'
 import type { TokenHolder } from './token_source.ts'
 
 /** Who a command that a person or a pipeline runs is to Entra. */
 export type OperatorIdentity =
-  | Identity
+  | CompleteIdentity
   /** The account that the Azure CLI is logged in with. */
   | { readonly type: 'cli' }
-  /** Of the machine; `clientId` chooses one of several that are assigned to it. */
-  | { readonly type: 'managed'; readonly clientId: string | undefined }
 
 /** How a flag says it; `auto` takes the first that the environment is set up for. */
 export const identityChoices = ['auto', 'environment', 'workload', 'cli', 'managed'] as const

@@ -20,7 +20,8 @@ const replaced: readonly (readonly [string, string])[] = [
                     workload: {}
 `,
     `                    Who the issuer is to Entra. Set exactly one member. The controller's
-                    own identity (workload) works only where its operator allows it to Issuers.
+                    own identities (managed, workload without serviceAccountRef) work only where its
+                    operator allows them to Issuers.
 `,
   ],
 ]

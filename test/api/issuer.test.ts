@@ -78,6 +78,14 @@ test('who an issuer is, as its spec says it', () => {
     [undefined, { type: 'workload', clientId: undefined, tenantId: undefined }],
     [{ workload: { clientId: 'c' } }, { type: 'workload', clientId: 'c', tenantId: undefined }],
     [
+      { workload: { tenantId: 't', serviceAccountRef: { name: 'team-a' } } },
+      { type: 'serviceAccount', name: 'team-a', clientId: undefined, tenantId: 't' },
+    ],
+    // Not the controller's own by mistake.
+    [{ workload: { serviceAccountRef: {} } }, undefined],
+    [{ managed: {} }, { type: 'managed', clientId: undefined }],
+    [{ managed: { clientId: 'c' } }, { type: 'managed', clientId: 'c' }],
+    [
       { clientSecret: { ...application, secretRef: { name: 'entra', key: 'secret' } } },
       { type: 'clientSecret', ...application, secretRef: { name: 'entra', key: 'secret' } },
     ],
