@@ -153,7 +153,8 @@ describe('an issuer that cannot work', () => {
         reason: 'IdentityRefused',
         message:
           "spec.identity.workload is the controller's own identity, which Issuers may not use here — " +
-          'set spec.identity.clientSecret, or have the operator of the controller set --issuer-ambient-identity',
+          'name an identity of your own, as by workload.serviceAccountRef, or have the operator of ' +
+          'the controller set --issuer-ambient-identity',
       },
       {
         name: 'unreadable',
