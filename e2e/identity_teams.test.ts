@@ -8,7 +8,8 @@ import { controllerNamespace, federate } from './product/controller.ts'
 import type { DevVault } from './product/dev_vault.ts'
 import { askedBy } from './product/entra.ts'
 import { certificate, clusterIssuer } from './product/manifests.ts'
-import { callsOfOurs } from './product/our_calls.ts'
+import { callsOfOurs, isAccepted } from './product/our_calls.ts'
+import { covers, rightsOf } from './product/rights.ts'
 import {
   certificatesIn,
   clusterIssuers,
@@ -115,6 +116,21 @@ describe('an identity for each team', () => {
       'team-b/team-b',
     ])
     assert.doesNotMatch(scene.cluster.process('akv-issuer').output(), /eyJ[\w-]+\.eyJ/)
+    const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${a.name}/roles` as const
+    const role = await scene.cluster.must('GET', `${roles}/akv-issuer-token-request`)
+    const used = calls.filter(isAccepted)
+    const rights = rightsOf(role)
+    assert.deepEqual(
+      rights.filter((right) => used.some((event) => covers(right, event, a.name))),
+      rights,
+    )
+    assert.deepEqual(
+      rights.map(({ verb, resource, names }) => [verb, resource, names]),
+      [
+        ['get', 'serviceaccounts', [a.name]],
+        ['create', 'serviceaccounts/token', [a.name]],
+      ],
+    )
   })
 
   test('an account that was made anew is another one', async () => {
