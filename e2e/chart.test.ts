@@ -81,7 +81,7 @@ describe('the chart, on an API server', () => {
     await installChart(cluster, values)
     const release = await helm(cluster, ['get', 'manifest', releaseName, `-n${releaseName}`])
     const ofConfig: Json[] = []
-    const folders = ['deliver', 'kubernetes_csr', 'event_grid', 'rollover']
+    const folders = ['deliver', 'kubernetes_csr', 'event_grid', 'rollover', 'token_request']
     for (const folder of ['rbac', ...folders.map((name) => `rbac/${name}`)]) {
       ofConfig.push(...(await rulesIn(readFolder(join(config, folder)))))
     }
