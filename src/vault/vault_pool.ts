@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { VaultLocation } from './cloud.ts'
 import type { Identity } from './identity.ts'
 import type { Vault } from './vault.ts'
@@ -21,7 +22,9 @@ export class VaultPool {
   }
 
   get(location: VaultLocation, identity: Identity, inFlight: number): Vault {
-    const key = JSON.stringify([location.url, identity, inFlight])
+    const what = JSON.stringify([location.url, identity, inFlight])
+    // An identity can hold a secret or a key, which is not to stay here in the clear.
+    const key = createHash('sha256').update(what).digest('base64')
     const vault = this.#vaults.get(key) ?? this.#create(location, identity, inFlight)
     this.#vaults.delete(key)
     this.#vaults.set(key, vault)
