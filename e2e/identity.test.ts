@@ -6,6 +6,7 @@ import { conditionOf, type Json, textAt } from './harness/json.ts'
 import { until } from './harness/until.ts'
 import { createClientPair } from './product/client_certificate.ts'
 import {
+  bindInNamespace,
   controllerNamespace,
   federate,
   startController,
@@ -172,19 +173,7 @@ describe('who an issuer is to Entra', () => {
       `the controller may not read Secret "entra" in namespace "${own}" — bind ClusterRole ` +
         'akv-issuer-issuer-references there to its ServiceAccount, by a RoleBinding',
     )
-    await cluster.must(
-      'POST',
-      `/apis/rbac.authorization.k8s.io/v1/namespaces/${own}/rolebindings`,
-      {
-        metadata: { name: 'akv-issuer-issuer-references' },
-        roleRef: {
-          apiGroup: 'rbac.authorization.k8s.io',
-          kind: 'ClusterRole',
-          name: 'akv-issuer-issuer-references',
-        },
-        subjects: [{ kind: 'ServiceAccount', name: 'akv-issuer', namespace: controllerNamespace }],
-      },
-    )
+    await bindInNamespace(cluster, own, 'akv-issuer-issuer-references')
     await scene.ready(path)
     const local = certificate('a', { kind: 'Issuer', issuer: 'local' })
     await cluster.must('POST', certificatesIn(own), local)

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { at, type Json, listAt, parseJson, textAt } from './harness/json.ts'
-import { type CommandResult, runCommand } from './product/command.ts'
+import type { ProgramOutput } from './harness/program.ts'
+import { runCommand } from './product/command.ts'
 import { certificate } from './product/manifests.ts'
 import { certificateRequest, postRequest } from './product/requests.ts'
 import { certificatesIn, clusterIssuers, type Scene, startScene } from './product/scene.ts'
@@ -37,7 +38,7 @@ describe('akv-issuer ca', () => {
       ...flags,
     ])
 
-  async function done(run: Promise<CommandResult>): Promise<CommandResult> {
+  async function done(run: Promise<ProgramOutput>): Promise<ProgramOutput> {
     const result = await run
     assert.equal(result.code, 0, result.stderr)
     return result

@@ -5,7 +5,7 @@ import type { AuditEvent } from './harness/audit.ts'
 import type { ApiPath } from './harness/cluster.ts'
 import { at, conditionOf } from './harness/json.ts'
 import { until } from './harness/until.ts'
-import { controllerNamespace } from './product/controller.ts'
+import { bindInNamespace, controllerNamespace } from './product/controller.ts'
 import { certificate, clusterIssuer } from './product/manifests.ts'
 import {
   callsOfOurs,
@@ -89,15 +89,7 @@ describe('the rights of the controller', () => {
     await cluster.must('PATCH', `/api/v1/namespaces/${team}`, {
       metadata: { labels: { team: 'a' } },
     })
-    await cluster.must('POST', `${rbac}/namespaces/${team}/rolebindings`, {
-      metadata: { name: 'akv-issuer-issuer-references' },
-      roleRef: {
-        apiGroup: 'rbac.authorization.k8s.io',
-        kind: 'ClusterRole',
-        name: 'akv-issuer-issuer-references',
-      },
-      subjects: [{ kind: 'ServiceAccount', name: 'akv-issuer', namespace: controllerNamespace }],
-    })
+    await bindInNamespace(cluster, team, 'akv-issuer-issuer-references')
     const spec = {
       identity: {
         clientSecret: {

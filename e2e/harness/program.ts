@@ -1,9 +1,14 @@
 import { spawn } from 'node:child_process'
 
-export interface ProgramResult {
+export interface ProgramOutput {
+  /** -1 when a signal ended it. */
   readonly code: number
-  readonly stdout: string
+  readonly stdout: Buffer
   readonly stderr: string
+}
+
+export interface ProgramResult extends Omit<ProgramOutput, 'stdout'> {
+  readonly stdout: string
 }
 
 export interface ProgramSetting {
@@ -13,20 +18,17 @@ export interface ProgramSetting {
   readonly home: string
 }
 
-/** Runs a program against a cluster, to its end, with nothing of the user's environment but PATH. */
-export function runProgram(
-  setting: ProgramSetting,
+/** Runs a program to its end, with no other environment than `env`. */
+export function runToEnd(
+  program: string,
   args: readonly string[],
+  env: NodeJS.ProcessEnv,
   input = '',
-): Promise<ProgramResult> {
-  const child = spawn(setting.program, args, {
-    env: { PATH: process.env.PATH, HOME: setting.home, KUBECONFIG: setting.kubeconfig },
-  })
-  let stdout = ''
+): Promise<ProgramOutput> {
+  const child = spawn(program, args, { env })
+  const stdout: Buffer[] = []
   let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    stdout += chunk
-  })
+  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     stderr += chunk
   })
@@ -35,6 +37,19 @@ export function runProgram(
   child.stdin.end(input)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
-    child.on('close', (code) => resolve({ code: code ?? -1, stdout, stderr }))
+    child.on('close', (code) => {
+      resolve({ code: code ?? -1, stdout: Buffer.concat(stdout), stderr })
+    })
   })
+}
+
+/** Runs a program against a cluster, to its end, with nothing of the user's environment but PATH. */
+export async function runProgram(
+  { program, kubeconfig, home }: ProgramSetting,
+  args: readonly string[],
+  input = '',
+): Promise<ProgramResult> {
+  const env = { PATH: process.env.PATH, HOME: home, KUBECONFIG: kubeconfig }
+  const { code, stdout, stderr } = await runToEnd(program, args, env, input)
+  return { code, stdout: stdout.toString('utf8'), stderr }
 }

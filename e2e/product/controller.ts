@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Cluster } from '../harness/cluster.ts'
+import type { ApiPath, Cluster } from '../harness/cluster.ts'
 import type { RunningProcess } from '../harness/process.ts'
 import { until } from '../harness/until.ts'
 import { installChart, renderedController } from './chart.ts'
@@ -66,6 +66,20 @@ export async function startController(
       AZURE_FEDERATED_TOKEN_FILE: tokenFile,
     },
     readyWhen: (output) => output.includes('"started"'),
+  })
+}
+
+/** Gives the controller the rights of a ClusterRole in one namespace, by a RoleBinding of its name. */
+export async function bindInNamespace(
+  cluster: Cluster,
+  namespace: string,
+  name: string,
+): Promise<void> {
+  const path: ApiPath = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`
+  await cluster.must('POST', path, {
+    metadata: { name },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+    subjects: [{ kind: 'ServiceAccount', name: 'akv-issuer', namespace: controllerNamespace }],
   })
 }
 

@@ -4,11 +4,11 @@ import { encodePem } from '../../src/pki/pem.ts'
 import { type KeyPair, type KeyType, makeKey } from '../../test/pki/keys.ts'
 import { type Ca, makeCa } from '../../test/pki/make_ca.ts'
 import { dnsName, makeName, subjectAltName } from '../../test/pki/make_csr.ts'
-import type { ApiPath, Cluster } from '../harness/cluster.ts'
+import type { Cluster } from '../harness/cluster.ts'
 import { at, textAt } from '../harness/json.ts'
 import { until } from '../harness/until.ts'
 import { deliverInto, installChart } from './chart.ts'
-import { controllerNamespace, isByChart } from './controller.ts'
+import { bindInNamespace, isByChart } from './controller.ts'
 import type { DevVault } from './dev_vault.ts'
 import { importCertificate } from './vault_objects.ts'
 
@@ -75,16 +75,7 @@ export async function allowDelivery(cluster: Cluster): Promise<void> {
 /** And for each namespace that they are delivered into. */
 export async function openToDelivery(cluster: Cluster, namespace: string): Promise<void> {
   if (isByChart()) return await deliverInto(cluster, namespace)
-  const path: ApiPath = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`
-  await cluster.must('POST', path, {
-    metadata: { name: 'akv-issuer-deliver' },
-    roleRef: {
-      apiGroup: 'rbac.authorization.k8s.io',
-      kind: 'ClusterRole',
-      name: 'akv-issuer-deliver',
-    },
-    subjects: [{ kind: 'ServiceAccount', name: 'akv-issuer', namespace: controllerNamespace }],
-  })
+  await bindInNamespace(cluster, namespace, 'akv-issuer-deliver')
 }
 
 /** A ClusterIssuer that delivers what the entries say; plain names are for all namespaces. */

@@ -101,14 +101,7 @@ export class Scene {
 
   /** Calls of keys/sign so far by the status they were answered with; `dropped` for none. */
   async signCalls(): Promise<ReadonlyMap<string, number>> {
-    const counters = await this.vault.admin('GET', '/counters')
-    const calls = new Map<string, number>()
-    for (const byStatus of Object.values(asObject(at(counters, 'keys/sign')))) {
-      for (const [status, count] of Object.entries(asObject(byStatus))) {
-        calls.set(status, (calls.get(status) ?? 0) + Number(count))
-      }
-    }
-    return calls
+    return signCallsIn(await this.vault.admin('GET', '/counters'))
   }
 
   stop(): Promise<void> {
@@ -141,6 +134,17 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
     await cluster.stop()
     throw error
   }
+}
+
+/** Calls of keys/sign in the vault's counters, by the status they were answered with. */
+export function signCallsIn(counters: Json): ReadonlyMap<string, number> {
+  const calls = new Map<string, number>()
+  for (const byStatus of Object.values(asObject(at(counters, 'keys/sign')))) {
+    for (const [status, count] of Object.entries(asObject(byStatus))) {
+      calls.set(status, (calls.get(status) ?? 0) + Number(count))
+    }
+  }
+  return calls
 }
 
 function asObject(value: Json | undefined): { readonly [key: string]: Json } {
