@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { at, conditionOf, type Json, textAt } from '../harness/json.ts'
+import type { WatchEvent } from '../harness/watch.ts'
 import { certificate } from './manifests.ts'
 import { certificatesIn, requestsIn, type Scene } from './scene.ts'
 import { quantilesText, secondsText } from './times.ts'
@@ -24,13 +25,14 @@ export interface SeenRequest {
 export class Storm {
   readonly namespace: string
   readonly count: number
-  /** By UID. */
+  /** By UID; without those that were deleted before they had a certificate. */
   readonly requests = new Map<string, SeenRequest>()
   readonly #scene: Scene
   readonly #certificates = new Map<string, Json>()
   readonly #createdAt = new Map<string, number>()
   readonly #readyAt = new Map<string, number>()
   readonly #stops: ReadonlyArray<() => void>
+  #withdrawn = 0
 
   constructor(scene: Scene, namespace: string, count: number) {
     this.#scene = scene
@@ -38,7 +40,7 @@ export class Storm {
     this.count = count
     this.#stops = [
       scene.cluster.watch(certificatesIn(namespace), ({ object }) => this.#seeCertificate(object)),
-      scene.cluster.watch(requestsIn(namespace), ({ object }) => this.#seeRequest(object)),
+      scene.cluster.watch(requestsIn(namespace), (event) => this.#seeRequest(event)),
     ]
   }
 
@@ -99,8 +101,10 @@ export class Storm {
   describeTimes(): string {
     const total = Math.max(...this.#readyAt.values()) - Math.min(...this.#createdAt.values())
     const repeated = this.repeated > 0 ? `; ${this.repeated} asked for twice by cert-manager` : ''
+    const withdrawn = this.#withdrawn > 0 ? `; ${this.#withdrawn} withdrawn by cert-manager` : ''
     const times = quantilesText(this.times)
-    return `${this.count} created to Ready: ${times}; all in ${secondsText(total)}${repeated}`
+    const text = `${this.count} created to Ready: ${times}; all in ${secondsText(total)}`
+    return `${text}${repeated}${withdrawn}`
   }
 
   /** Requests that were answered Failed, or got more than one certificate. */
@@ -116,10 +120,9 @@ export class Storm {
   }
 
   #isOver(): boolean {
-    const certificates = [...this.#certificates.values()]
     return (
       this.#readyAt.size === this.count &&
-      !certificates.some((object) => at(conditionOf(object, 'Issuing'), 'status') === 'True') &&
+      ![...this.#certificates.values()].some(isIssuing) &&
       [...this.requests.values()].every(({ published }) => published.size > 0)
     )
   }
@@ -131,7 +134,11 @@ export class Storm {
     if (isReady && !this.#readyAt.has(name)) this.#readyAt.set(name, performance.now())
   }
 
-  #seeRequest(object: Json): void {
+  /**
+   * cert-manager deletes a request for a key that it has made anew, which it does when its cache of
+   * Secrets is behind. Nobody waits for such a request.
+   */
+  #seeRequest({ type, object }: WatchEvent): void {
     const uid = textAt(object, 'metadata', 'uid')
     const name = textAt(object, 'metadata', 'name')
     const seen = this.requests.get(uid) ?? { uid, name, object, published: new Set() }
@@ -139,21 +146,31 @@ export class Storm {
     seen.object = object
     const issued = at(object, 'status', 'certificate')
     if (typeof issued === 'string') seen.published.add(issued)
+    if (type !== 'DELETED' || seen.published.size > 0) return
+    this.requests.delete(uid)
+    this.#withdrawn += 1
   }
 
   #describeMissing(ms: number): string {
     const missing = [...this.#createdAt.keys()].filter((name) => !this.#readyAt.has(name))
-    const [first = ''] = missing
+    const issuing = [...this.#certificates].filter(([, object]) => isIssuing(object))
+    const requests = [...this.requests.values()]
+    const unanswered = requests.filter(({ published }) => published.size === 0)
+    const first = missing[0] ?? issuing[0]?.[0] ?? ''
     const request =
-      [...this.requests.values()].find(({ object }) => certificateOf(object) === first) ??
-      [...this.requests.values()].find(({ published }) => published.size === 0)
+      unanswered[0] ?? requests.findLast(({ object }) => certificateOf(object) === first)
     return [
-      `${missing.length} of ${this.count} Certificates not Ready within ${ms / 1000} s, such as`,
+      `after ${ms / 1000} s, of ${this.count} Certificates ${missing.length} are not Ready,`,
+      `${issuing.length} issuing, and ${unanswered.length} requests unanswered; such as`,
       JSON.stringify(this.#certificates.get(first) ?? `${first}: never seen`, null, 2),
       'its request:',
       this.#scene.evidence(request?.object ?? 'never seen'),
     ].join('\n')
   }
+}
+
+function isIssuing(object: Json): boolean {
+  return at(conditionOf(object, 'Issuing'), 'status') === 'True'
 }
 
 function certificateOf(request: Json): string {
