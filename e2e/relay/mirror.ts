@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { JsonObject } from '../../src/json.ts'
-import { metaOf, type ObjectMeta } from '../../src/kube/object_store.ts'
+import { metaOf, type ObjectMeta } from '../../src/kube/object_meta.ts'
 import type { ReflectorEvent } from '../../src/kube/reflector.ts'
 
 /** What a reflector keeps of an object in these tests. */

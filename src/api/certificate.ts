@@ -1,4 +1,5 @@
 import { booleanAt, isObject, numberAt, objectAt, textAt, textsAt } from '../json.ts'
+import { metaOf } from '../kube/object_meta.ts'
 import { type IssuerRef, parseIssuerRef } from './certificate_request.ts'
 import { type Condition, findCondition, parseConditions } from './conditions.ts'
 import { parseGoDuration } from './duration.ts'
@@ -60,17 +61,15 @@ const defaultSizes: ReadonlyMap<string, number> = new Map([
 /** Reads what the API server stores; `undefined` for what cert-manager's schema would refuse. */
 export function parseCertificate(object: unknown): Certificate | undefined {
   if (!isObject(object)) return undefined
-  const metadata = objectAt(object, 'metadata')
+  const meta = metaOf(object)
   const spec = objectAt(object, 'spec')
   const status = objectAt(object, 'status')
   const privateKey = objectAt(spec, 'privateKey')
-  const uid = textAt(metadata, 'uid')
-  const namespace = textAt(metadata, 'namespace')
-  const name = textAt(metadata, 'name')
-  const resourceVersion = textAt(metadata, 'resourceVersion')
   const issuerRef = parseIssuerRef(objectAt(spec, 'issuerRef'))
   const secretName = textAt(spec, 'secretName')
-  if (!uid || !namespace || !name || !resourceVersion || !issuerRef || !secretName) return undefined
+  if (!meta?.namespace || !issuerRef || !secretName) return undefined
+  const { uid, namespace, name, resourceVersion } = meta
+  const metadata = objectAt(object, 'metadata')
   const algorithm = textAt(privateKey, 'algorithm') ?? 'RSA'
   const conditions = parseConditions(status)
   return {

@@ -8,6 +8,7 @@ import {
   textAt,
   textsAt,
 } from '../json.ts'
+import { metaOf } from '../kube/object_meta.ts'
 import { type Condition, findCondition, parseConditions, trueCondition } from './conditions.ts'
 import { parseGoDuration } from './duration.ts'
 import { certManagerGroup, chosenCertificateAnnotation } from './names.ts'
@@ -68,17 +69,15 @@ export interface IssuerRef {
  */
 export function parseCertificateRequest(object: unknown): CertificateRequest | undefined {
   if (!isObject(object)) return undefined
+  const meta = metaOf(object)
   const metadata = objectAt(object, 'metadata')
   const spec = objectAt(object, 'spec')
   const status = objectAt(object, 'status')
   const issuerRef = parseIssuerRef(objectAt(spec, 'issuerRef'))
   const annotations = objectAt(metadata, 'annotations')
-  const uid = textAt(metadata, 'uid')
-  const namespace = textAt(metadata, 'namespace')
-  const name = textAt(metadata, 'name')
-  const resourceVersion = textAt(metadata, 'resourceVersion')
   const request = textAt(spec, 'request')
-  if (!uid || !namespace || !name || !resourceVersion || !issuerRef || !request) return undefined
+  if (!meta?.namespace || !issuerRef || !request) return undefined
+  const { uid, namespace, name, resourceVersion } = meta
   const conditions = parseConditions(status)
   return {
     uid,

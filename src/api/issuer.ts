@@ -1,5 +1,6 @@
 import { IssuerError } from '../error.ts'
 import { booleanAt, isObject, type JsonObject, numberAt, objectAt, textAt } from '../json.ts'
+import { metaOf } from '../kube/object_meta.ts'
 import type { KubernetesCsrText } from '../pki/kubernetes_csr_policy.ts'
 import type { PolicyText } from '../pki/policy.ts'
 import { type CaSpec, type NextCaSpec, parseCa } from './ca.ts'
@@ -57,21 +58,15 @@ export function issuerKey(issuer: Pick<Issuer, 'kind' | 'namespace' | 'name'>): 
 /** Reads a stored issuer of the given kind; `undefined` for what is no Kubernetes object at all. */
 export function parseIssuer(kind: IssuerKind, object: unknown): Issuer | undefined {
   if (!isObject(object)) return undefined
-  const metadata = objectAt(object, 'metadata')
-  const status = objectAt(object, 'status')
-  const uid = textAt(metadata, 'uid')
-  const name = textAt(metadata, 'name')
-  const resourceVersion = textAt(metadata, 'resourceVersion')
-  if (!uid || !name || !resourceVersion) return undefined
+  const meta = metaOf(object)
+  if (meta === undefined) return undefined
   return {
     kind,
-    uid,
-    namespace: textAt(metadata, 'namespace') ?? '',
-    name,
-    resourceVersion,
-    generation: numberAt(metadata, 'generation') ?? 0,
+    ...meta,
+    namespace: meta.namespace ?? '',
+    generation: numberAt(objectAt(object, 'metadata'), 'generation') ?? 0,
     spec: parseSpec(objectAt(object, 'spec'), kind),
-    status,
+    status: objectAt(object, 'status'),
   }
 }
 

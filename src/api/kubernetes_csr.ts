@@ -1,4 +1,5 @@
 import { isObject, numberAt, objectAt, textAt, textsAt } from '../json.ts'
+import { metaOf } from '../kube/object_meta.ts'
 import { type Condition, parseConditions, trueCondition } from './conditions.ts'
 import { group, pluralByKind } from './names.ts'
 
@@ -27,15 +28,13 @@ export interface KubernetesCsr {
 /** Reads what the API server stores; `undefined` for what its validation would have refused. */
 export function parseKubernetesCsr(object: unknown): KubernetesCsr | undefined {
   if (!isObject(object)) return undefined
-  const metadata = objectAt(object, 'metadata')
+  const meta = metaOf(object)
   const spec = objectAt(object, 'spec')
   const status = objectAt(object, 'status')
-  const uid = textAt(metadata, 'uid')
-  const name = textAt(metadata, 'name')
-  const resourceVersion = textAt(metadata, 'resourceVersion')
   const signerName = textAt(spec, 'signerName')
   const request = textAt(spec, 'request')
-  if (!uid || !name || !resourceVersion || !signerName || !request) return undefined
+  if (!meta || !signerName || !request) return undefined
+  const { uid, name, resourceVersion } = meta
   const conditions = parseConditions(status)
   const seconds = numberAt(spec, 'expirationSeconds')
   return {

@@ -6,7 +6,7 @@ import {
 import { certManagerGroup, group } from '../api/names.ts'
 import type { Clock } from '../clock.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { metaOf, type ObjectMeta } from '../kube/object_store.ts'
+import { metaOf, type ObjectMeta } from '../kube/object_meta.ts'
 import { Reflector, type ReflectorEvent } from '../kube/reflector.ts'
 import { resourcePath } from '../kube/resource_path.ts'
 import type { Log } from '../log.ts'

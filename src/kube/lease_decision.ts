@@ -1,5 +1,5 @@
 import { type JsonObject, numberAt, objectAt, textAt } from '../json.ts'
-import { metaOf } from './object_store.ts'
+import { metaOf } from './object_meta.ts'
 
 /** What a Lease says. */
 export interface LeaseRecord {

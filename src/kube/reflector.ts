@@ -7,7 +7,8 @@ import { jittered, type Random } from '../random.ts'
 import { backoffMs } from './backoff.ts'
 import type { KubeClient } from './client.ts'
 import { isTooLarge } from './failure.ts'
-import { metaOf, type ObjectMeta, ObjectStore, type ReflectorEvent } from './object_store.ts'
+import { metaOf, type ObjectMeta } from './object_meta.ts'
+import { ObjectStore, type ReflectorEvent } from './object_store.ts'
 
 export type { ReflectorEvent } from './object_store.ts'
 
