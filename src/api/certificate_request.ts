@@ -20,6 +20,8 @@ export interface CertificateRequest {
   readonly namespace: string
   readonly name: string
   readonly resourceVersion: string
+  /** RFC 3339, seconds. */
+  readonly creationTime: string | undefined
   readonly issuerRef: IssuerRef
   /** The CSR, as PEM text. */
   readonly csrPem: string
@@ -84,6 +86,7 @@ export function parseCertificateRequest(object: unknown): CertificateRequest | u
     namespace,
     name,
     resourceVersion,
+    creationTime: textAt(metadata, 'creationTimestamp'),
     issuerRef,
     csrPem: Buffer.from(request, 'base64').toString('latin1'),
     isCA: booleanAt(spec, 'isCA') ?? false,

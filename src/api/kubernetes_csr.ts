@@ -12,6 +12,8 @@ export interface KubernetesCsr {
   readonly uid: string
   readonly name: string
   readonly resourceVersion: string
+  /** RFC 3339, seconds. */
+  readonly creationTime: string | undefined
   readonly signerName: string
   /** The CSR, as PEM text. */
   readonly csrPem: string
@@ -41,6 +43,7 @@ export function parseKubernetesCsr(object: unknown): KubernetesCsr | undefined {
     uid,
     name,
     resourceVersion,
+    creationTime: textAt(objectAt(object, 'metadata'), 'creationTimestamp'),
     signerName,
     csrPem: Buffer.from(request, 'base64').toString('latin1'),
     usages: textsAt(spec, 'usages'),

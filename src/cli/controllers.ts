@@ -19,6 +19,7 @@ import type { EventRecorder } from '../kube/events.ts'
 import type { Log } from '../log.ts'
 import { nameText } from '../pki/names.ts'
 import type { Random } from '../random.ts'
+import type { Observed } from '../server/gauges.ts'
 import type { IssuerGauges, Metrics } from '../server/metrics.ts'
 import {
   CertificateDirectory,
@@ -46,8 +47,8 @@ export interface ControllerDeps {
 
 /** What the replica that leads does. */
 export interface Controllers {
-  /** Requests that are not answered yet. */
-  readonly open: number
+  /** Why requests are not answered yet. */
+  readonly waits: ReturnType<Observed['waits']>
   /** For how long the work longest under way has been at it, in milliseconds. */
   readonly longestMs: number
   /** Whether the requests and issuers of the cluster were seen. */
@@ -262,8 +263,8 @@ export function wireControllers(deps: ControllerDeps): Controllers {
   }
 
   return {
-    get open() {
-      return requests.open + csrs.open
+    get waits() {
+      return { CertificateRequest: requests.waits, CertificateSigningRequest: csrs.waits }
     },
     get longestMs() {
       return Math.max(...[requests, csrs, issuers, rotations].map(({ longestMs }) => longestMs))

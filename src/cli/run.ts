@@ -34,7 +34,7 @@ export async function run(flags: RunFlags): Promise<number> {
   const stop = stopOnSignal((signal) => log.info('stopping', { signal }))
 
   let leading = false
-  const metrics = new Metrics({ openRequests: () => controllers.open, leading: () => leading })
+  const metrics = new Metrics({ leading: () => leading, waits: () => controllers.waits })
   const kube = await openKubeClient({
     ...(flags.kubeconfig !== undefined && { kubeconfig: flags.kubeconfig }),
     userAgent: `akv-issuer/${packageVersion()}`,

@@ -21,6 +21,7 @@ import type { IssuerState } from './issuer_state.ts'
 import { KeptSignatures } from './kept_signatures.ts'
 import type { Notices } from './notices.ts'
 import { RequestLoop } from './request_loop.ts'
+import { type Wait, Waits } from './waits.ts'
 
 export interface CsrControllerOptions {
   readonly kube: KubeClient
@@ -50,16 +51,19 @@ export class CsrController {
   /** Those without an answer, by UID. */
   readonly #open = new Map<string, KubernetesCsr>()
   readonly #signatures: KeptSignatures
+  readonly #waits: Waits
 
   constructor(options: CsrControllerOptions) {
     this.#options = options
     const { clock, random, log, concurrency, assertLeader, issuerState, notices } = options
     this.#signatures = new KeptSignatures(assertLeader, log)
+    this.#waits = new Waits(clock)
     this.#loop = new RequestLoop({
       clock,
       random,
       log,
       concurrency,
+      waits: this.#waits,
       find: (uid) => this.#open.get(uid),
       issuerState: (request) => issuerState(keyOf(request)),
       answer: (request, signal) => this.#answer(request, signal),
@@ -79,8 +83,9 @@ export class CsrController {
     return this.#loop.longestMs
   }
 
-  get open(): number {
-    return this.#open.size
+  /** Why requests have no answer yet, and how long. */
+  get waits(): readonly Wait[] {
+    return this.#waits.list()
   }
 
   /** What a watch saw. */
@@ -90,6 +95,7 @@ export class CsrController {
       this.#forget(uid)
       return
     }
+    this.#waits.seen(request)
     const known = this.#open.get(uid)
     this.#open.set(uid, request)
     if (known === undefined || !sameVerdict(known, request)) this.#loop.add(uid)
@@ -106,6 +112,7 @@ export class CsrController {
     this.#open.delete(uid)
     this.#signatures.forget(uid)
     this.#loop.forget(uid)
+    this.#waits.forget(uid)
     this.#options.notices.forget(uid)
   }
 
@@ -121,6 +128,7 @@ export class CsrController {
       now: clock.now(),
       serialBytes: random.bytes(serialLength),
     })
+    this.#waits.decided(request.uid, outcome)
     await this.#carryOut(outcome, request, signal)
     return done
   }
@@ -169,6 +177,7 @@ export class CsrController {
     const { kube, clock, assertLeader, log, onAnswer } = this.#options
     assertLeader()
     await writeCsrAnswer(kube, request, answer, clock.now(), signal)
+    this.#waits.answered(request.uid)
     onAnswer(answer.kind)
     const { uid, name, signerName } = request
     log.info('request answered', { uid, request: name, signerName, reason: answer.kind, detail })

@@ -30,16 +30,16 @@ export interface Snapshot {
  */
 export function decide(snapshot: Snapshot): Outcome {
   const { request, claim, issuer } = snapshot
-  if (isAnswered(request)) return ignore('the request has its answer')
+  if (isAnswered(request)) return ignore('Answered')
   if (claim.form === 'ungrouped' && !snapshot.answersUngrouped) {
-    return ignore('cert-manager has an issuer of this name, or ours does not answerUngrouped')
+    return ignore('NotOurs')
   }
   if (request.denied) {
     // cert-manager's own controllers answer denied requests that they take for theirs.
-    return claim.form === 'ungrouped' ? ignore('cert-manager answers it') : deny(request.denied)
+    return claim.form === 'ungrouped' ? ignore('Denied') : deny(request.denied)
   }
-  if (request.invalid) return ignore('the request was declared invalid')
-  if (!request.approved) return ignore('the request is not approved')
+  if (request.invalid) return ignore('DeclaredInvalid')
+  if (!request.approved) return ignore('NotApproved')
   const ready = readyOrWait(claim.issuer, issuer)
   if (ready.kind !== 'ready') return ready
   return ready.mode === 'sign'

@@ -26,19 +26,19 @@ export type CsrOutcome = Extract<Outcome, { kind: 'ignore' | 'wait' | 'sign' | '
 /** Decides a request by what Kubernetes expects of a signer, first match wins. Pure. */
 export function decideCsr(snapshot: CsrSnapshot): CsrOutcome {
   const { request, missingRights } = snapshot
-  if (isClosed(request)) return ignore('the request has its answer')
-  if (request.denied) return ignore('the request was denied')
-  if (!request.approved) return ignore('the request is not approved')
+  if (isClosed(request)) return ignore('Answered')
+  if (request.denied) return ignore('Denied')
+  if (!request.approved) return ignore('NotApproved')
   // What cannot be written is not signed.
   if (missingRights !== undefined) return wait('KubeForbidden', missingRights)
   const ready = readyOrWait(snapshot.issuerKey, snapshot.issuer)
   if (ready.kind !== 'ready') return ready
-  return ready.mode === 'sign' ? decideOpen(snapshot, ready.signer) : ignore('it does not sign')
+  return ready.mode === 'sign' ? decideOpen(snapshot, ready.signer) : ignore('NotOurs')
 }
 
 function decideOpen({ request, now, serialBytes }: CsrSnapshot, signer: Signer): CsrOutcome {
   const rules = signer.kubernetesCsr
-  if (rules === undefined) return ignore('the issuer answers no CertificateSigningRequests')
+  if (rules === undefined) return ignore('NotOurs')
   const { usages } = request
   const csr = parseCsr(request.csrPem)
   if (!csr.ok) return fail('RequestInvalid', csr.refusal.message)

@@ -53,7 +53,7 @@ export function readyOrWait(
   if (issuer === undefined) {
     return wait('IssuerNotFound', `${describeIssuer(key)} not found; waiting for it to be created`)
   }
-  if (issuer.kind === 'unknown') return ignore('the issuer is about to be looked at')
+  if (issuer.kind === 'unknown') return ignore('IssuerNotProbed')
   if (issuer.kind === 'suspended') {
     return wait('IssuerSuspended', `${describeIssuer(key)} is suspended (spec.suspend)`)
   }

@@ -10,7 +10,7 @@ import type { Deliverer, Signer } from './issuer_state.ts'
 /** What to do with a request. */
 export type Outcome =
   /** Nothing, and nothing is written. */
-  | { readonly kind: 'ignore'; readonly why: string }
+  | { readonly kind: 'ignore'; readonly why: IgnoreReason }
   /** Nothing yet; a change of the request, of its issuer or of Key Vault wakes it. */
   | {
       readonly kind: 'wait'
@@ -27,6 +27,16 @@ export type Outcome =
   | { readonly kind: 'deny'; readonly message: string }
   | { readonly kind: 'fail'; readonly code: ErrorCode; readonly message: string }
 
+export type IgnoreReason =
+  | 'Answered'
+  | 'Denied'
+  | 'DeclaredInvalid'
+  /** cert-manager's, or of an issuer that does not answer such requests. */
+  | 'NotOurs'
+  | 'NotApproved'
+  /** Its issuer is about to be looked at for the first time, or in its new form. */
+  | 'IssuerNotProbed'
+
 /** A version of a Key Vault certificate that fits a request. */
 export interface Delivery {
   readonly deliverer: Deliverer
@@ -35,7 +45,7 @@ export interface Delivery {
   readonly csr: CertificateSigningRequest
 }
 
-export function ignore(why: string): Extract<Outcome, { kind: 'ignore' }> {
+export function ignore(why: IgnoreReason): Extract<Outcome, { kind: 'ignore' }> {
   return { kind: 'ignore', why }
 }
 

@@ -21,6 +21,7 @@ import type { Outcome } from './outcome.ts'
 import { readFacts } from './request_facts.ts'
 import { RequestLoop } from './request_loop.ts'
 import { type Answer, certificateRequestPath, writeAnswer } from './request_status.ts'
+import { type Wait, Waits } from './waits.ts'
 
 export interface RequestControllerOptions {
   readonly kube: KubeClient
@@ -47,6 +48,7 @@ export class RequestController {
   readonly #loop: RequestLoop<OpenRequest>
   readonly #requests = new OpenRequests()
   readonly #signatures: KeptSignatures
+  readonly #waits: Waits
   /** UIDs of requests whose delivery was written and accepted; the watch has not shown it yet. */
   readonly #delivered = new Set<string>()
 
@@ -54,11 +56,13 @@ export class RequestController {
     this.#options = options
     const { clock, random, log, concurrency, assertLeader, issuerState, recheckIssuer } = options
     this.#signatures = new KeptSignatures(assertLeader, log)
+    this.#waits = new Waits(clock)
     this.#loop = new RequestLoop({
       clock,
       random,
       log,
       concurrency,
+      waits: this.#waits,
       find: (uid) => this.#requests.get(uid),
       issuerState: ({ claim }) => issuerState(claim.issuer),
       answer: (open, signal) => this.#answer(open, signal),
@@ -78,16 +82,21 @@ export class RequestController {
     return this.#loop.longestMs
   }
 
-  get open(): number {
-    return this.#requests.size
+  /** Why requests have no answer yet, and how long. */
+  get waits(): readonly Wait[] {
+    return this.#waits.list()
   }
 
   /** What a watch saw. Foreign requests may come in and are dropped here. */
   observe(type: 'added' | 'updated' | 'deleted', request: CertificateRequest): void {
     const claim = claimOf(request)
     if (claim === undefined) return
-    if (type === 'deleted' || isAnswered(request)) this.#forget(request.uid)
-    else if (this.#requests.put(request, claim)) this.#loop.add(request.uid)
+    if (type === 'deleted' || isAnswered(request)) {
+      this.#forget(request.uid)
+      return
+    }
+    this.#waits.seen(request)
+    if (this.#requests.put(request, claim)) this.#loop.add(request.uid)
   }
 
   /** Looks at the open requests of an issuer again; not at those that wait for another `name`. */
@@ -110,6 +119,7 @@ export class RequestController {
     this.#options.courier.forgetRequest(uid)
     this.#signatures.forget(uid)
     this.#loop.forget(uid)
+    this.#waits.forget(uid)
     this.#options.notices.forget(uid)
   }
 
@@ -130,6 +140,7 @@ export class RequestController {
       now: clock.now(),
       serialBytes: random.bytes(serialLength),
     })
+    this.#waits.decided(uid, outcome)
     open.waitsFor = outcome.kind === 'wait' ? outcome.about?.toLowerCase() : undefined
     return await this.#carryOut(outcome, request, claim, signal)
   }
@@ -226,6 +237,7 @@ export class RequestController {
     assertLeader()
     const started = clock.monotonic()
     await writeAnswer(kube, request, answer, clock.now(), signal)
+    if (answer.reason !== 'Pending') this.#waits.answered(request.uid)
     onAnswer({ reason: answer.reason, ms: clock.monotonic() - started })
     log.info('request answered', {
       uid: request.uid,

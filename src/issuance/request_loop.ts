@@ -4,6 +4,7 @@ import { WorkQueue, type WorkResult } from '../kube/work_queue.ts'
 import type { Log } from '../log.ts'
 import type { Random } from '../random.ts'
 import { type IssuerState, vaultHostOf } from './issuer_state.ts'
+import type { Waits } from './waits.ts'
 
 /** What a loop does for requests of one kind. `T` is what is known of an open one. */
 export interface RequestLoopOptions<T> {
@@ -12,6 +13,8 @@ export interface RequestLoopOptions<T> {
   readonly log: Log
   /** Requests of one vault worked on at once; those waiting for its answer count. */
   readonly concurrency: number
+  /** Told of trouble. */
+  readonly waits: Waits
   /** By UID; `undefined` once it is answered or gone. */
   readonly find: (uid: string) => T | undefined
   readonly issuerState: (open: T) => IssuerState | undefined
@@ -104,12 +107,13 @@ export class RequestLoop<T> {
     error: IssuerError,
     signal: AbortSignal,
   ): Promise<WorkResult> {
-    const { clock, log, recheckIssuer, gone, tell } = this.#options
+    const { clock, log, waits, recheckIssuer, gone, tell } = this.#options
     if (error.retry === 'stop') throw error
     if (error.code === 'KubeNotFound') {
       gone(open)
       return { kind: 'done' }
     }
+    waits.troubled(uid, error.code)
     log.warn('request not answered yet', { uid, code: error.code, error: error.message })
     const since = this.#troubleSince.get(uid) ?? clock.monotonic()
     this.#troubleSince.set(uid, since)

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { NoticeOutcome } from '../event_grid/webhook.ts'
+import { type Observed, registerGauges } from './gauges.ts'
 
 /** What is measured of an issuer that was looked at. */
 export interface IssuerGauges {
@@ -30,9 +31,10 @@ export class Metrics {
   readonly #reissues: Counter
   readonly #rollover: Gauge<'issuer' | 'state'>
 
-  constructor(gauges: { readonly openRequests: () => number; readonly leading: () => boolean }) {
+  constructor(observed: Observed) {
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry })
+    registerGauges(this.registry, observed)
     this.#answers = new Counter({
       name: 'akv_issuer_answers_total',
       help: 'Status writes on CertificateRequests that the API server accepted, by Ready reason.',
@@ -104,24 +106,6 @@ export class Metrics {
       labelNames: ['issuer', 'state'],
       registers,
     })
-    const openRequests = new Gauge({
-      name: 'akv_issuer_open_requests',
-      help: 'Requests of our issuers, of either kind, without an answer yet.',
-      registers: [],
-      collect() {
-        this.set(gauges.openRequests())
-      },
-    })
-    const leader = new Gauge({
-      name: 'akv_issuer_leader',
-      help: '1 in the replica that answers requests.',
-      registers: [],
-      collect() {
-        this.set(gauges.leading() ? 1 : 0)
-      },
-    })
-    this.registry.registerMetric(openRequests)
-    this.registry.registerMetric(leader)
   }
 
   answered(reason: string): void {

@@ -10,6 +10,7 @@ const stored = {
     namespace: 'istio-system',
     name: 'myapp-cert-1',
     resourceVersion: '7',
+    creationTimestamp: '2026-11-22T08:59:59Z',
     managedFields: [{ manager: 'x' }],
     annotations: {
       'cert-manager.io/certificate-revision': '1',
@@ -53,6 +54,7 @@ test('a stored request is read, and only what decisions rest on is kept', () => 
     namespace: 'istio-system',
     name: 'myapp-cert-1',
     resourceVersion: '7',
+    creationTime: '2026-11-22T08:59:59Z',
     issuerRef: { group: '', kind: 'ClusterIssuer', name: 'akv-issuer' },
     csrPem: 'the CSR',
     isCA: false,

@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import { isClosed, parseKubernetesCsr } from '../../src/api/kubernetes_csr.ts'
 
 const stored = {
-  metadata: { uid: 'u', name: 'csr-workload-1', resourceVersion: '7' },
+  metadata: {
+    uid: 'u',
+    name: 'csr-workload-1',
+    resourceVersion: '7',
+    creationTimestamp: '2026-11-22T08:59:59Z',
+  },
   spec: {
     request: Buffer.from('PEM').toString('base64'),
     signerName: 'clusterissuers.keyvault.akv-issuer.io/mesh',
@@ -19,6 +24,7 @@ test('a CertificateSigningRequest is read', () => {
     uid: 'u',
     name: 'csr-workload-1',
     resourceVersion: '7',
+    creationTime: '2026-11-22T08:59:59Z',
     signerName: 'clusterissuers.keyvault.akv-issuer.io/mesh',
     csrPem: 'PEM',
     usages: ['server auth'],

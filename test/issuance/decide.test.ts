@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { claimOf } from '../../src/issuance/claim.ts'
 import { decide, type Snapshot } from '../../src/issuance/decide.ts'
 import type { IssuerState } from '../../src/issuance/issuer_state.ts'
-import type { Outcome } from '../../src/issuance/outcome.ts'
+import type { IgnoreReason, Outcome } from '../../src/issuance/outcome.ts'
 import { day, makeCa, now } from '../pki/make_ca.ts'
 import { makeCondition, makeRequest } from './make_request.ts'
 import { makeSigner } from './make_signer.ts'
@@ -38,17 +38,26 @@ function outcomeOf(given: Given): Outcome {
   return decide(snapshot)
 }
 
-const quiet: ReadonlyArray<readonly [name: string, given: Given]> = [
-  ['not approved', { request: { approved: undefined } }],
-  ['declared invalid', { request: { invalid: makeCondition('InvalidRequest', 'x') } }],
-  ['issued already', { request: { ready: makeCondition('Ready', 'Issued') } }],
-  ['failed already', { request: { ready: makeCondition('Ready', 'Failed', 'False') } }],
-  ['denied and answered', { request: { ready: makeCondition('Ready', 'Denied', 'False') } }],
-  ['holding a certificate without Ready', { request: { hasCertificate: true } }],
-  ['of an issuer not looked at yet', { issuer: { kind: 'unknown' } }],
+const quiet: ReadonlyArray<readonly [name: string, given: Given, why: IgnoreReason]> = [
+  ['not approved', { request: { approved: undefined } }, 'NotApproved'],
+  [
+    'declared invalid',
+    { request: { invalid: makeCondition('InvalidRequest', 'x') } },
+    'DeclaredInvalid',
+  ],
+  ['issued already', { request: { ready: makeCondition('Ready', 'Issued') } }, 'Answered'],
+  ['failed already', { request: { ready: makeCondition('Ready', 'Failed', 'False') } }, 'Answered'],
+  [
+    'denied and answered',
+    { request: { ready: makeCondition('Ready', 'Denied', 'False') } },
+    'Answered',
+  ],
+  ['holding a certificate without Ready', { request: { hasCertificate: true } }, 'Answered'],
+  ['of an issuer not looked at yet', { issuer: { kind: 'unknown' } }, 'IssuerNotProbed'],
   [
     'without our group, and its issuer does not answer those',
     { request: { issuerRef: ungrouped } },
+    'NotOurs',
   ],
   [
     'denied, without our group: cert-manager answers it',
@@ -56,12 +65,13 @@ const quiet: ReadonlyArray<readonly [name: string, given: Given]> = [
       request: { issuerRef: ungrouped, denied: makeCondition('Denied', 'x') },
       answersUngrouped: true,
     },
+    'Denied',
   ],
 ]
 
-for (const [name, given] of quiet) {
+for (const [name, given, why] of quiet) {
   test(`nothing is done or written for a request ${name}`, () => {
-    assert.equal(outcomeOf(given).kind, 'ignore')
+    assert.deepEqual(outcomeOf(given), { kind: 'ignore', why })
   })
 }
 

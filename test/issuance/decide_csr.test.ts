@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { readPolicy } from '../../src/api/policy.ts'
 import { type CsrOutcome, decideCsr } from '../../src/issuance/decide_csr.ts'
 import type { IssuerState, Signer } from '../../src/issuance/issuer_state.ts'
+import type { IgnoreReason } from '../../src/issuance/outcome.ts'
 import {
   type KubernetesCsrText,
   parseKubernetesCsrPolicy,
@@ -47,18 +48,18 @@ function outcomeOf(given: Given): CsrOutcome {
   })
 }
 
-const quiet: ReadonlyArray<readonly [name: string, given: Given]> = [
-  ['not approved', { request: { approved: undefined } }],
-  ['denied', { request: { approved: undefined, denied: makeCondition('Denied', 'x') } }],
-  ['failed already', { request: { failed: makeCondition('Failed', 'x') } }],
-  ['holding a certificate', { request: { hasCertificate: true } }],
-  ['of an issuer not looked at yet', { issuer: { kind: 'unknown' } }],
-  ['of an issuer that has kubernetesCSR off', { issuer: readyState(undefined) }],
+const quiet: ReadonlyArray<readonly [name: string, given: Given, why: IgnoreReason]> = [
+  ['not approved', { request: { approved: undefined } }, 'NotApproved'],
+  ['denied', { request: { approved: undefined, denied: makeCondition('Denied', 'x') } }, 'Denied'],
+  ['failed already', { request: { failed: makeCondition('Failed', 'x') } }, 'Answered'],
+  ['holding a certificate', { request: { hasCertificate: true } }, 'Answered'],
+  ['of an issuer not looked at yet', { issuer: { kind: 'unknown' } }, 'IssuerNotProbed'],
+  ['of an issuer that has kubernetesCSR off', { issuer: readyState(undefined) }, 'NotOurs'],
 ]
 
-for (const [name, given] of quiet) {
+for (const [name, given, why] of quiet) {
   test(`nothing is done for a request ${name}`, () => {
-    assert.equal(outcomeOf(given).kind, 'ignore')
+    assert.deepEqual(outcomeOf(given), { kind: 'ignore', why })
   })
 }
 

@@ -10,6 +10,7 @@ export function makeKubernetesCsr(parts: Partial<KubernetesCsr> = {}): Kubernete
     uid: '11111111-2222-3333-4444-555555555555',
     name: 'csr-workload-x7f2k',
     resourceVersion: '42',
+    creationTime: '2026-11-22T08:59:59Z',
     signerName: 'clusterissuers.keyvault.akv-issuer.io/mesh',
     csrPem: makeCsr({
       subject: makeName({ '2.5.4.10': '' }),

@@ -9,6 +9,7 @@ export function makeRequest(parts: Partial<CertificateRequest> = {}): Certificat
     namespace: 'istio-system',
     name: 'myapp-cert-1',
     resourceVersion: '42',
+    creationTime: '2026-11-22T08:59:59Z',
     issuerRef: { group: 'keyvault.akv-issuer.io', kind: 'ClusterIssuer', name: 'akv-issuer' },
     csrPem: makeCsr(),
     isCA: false,

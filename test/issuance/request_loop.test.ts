@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ErrorCode, IssuerError } from '../../src/error.ts'
 import { RequestLoop } from '../../src/issuance/request_loop.ts'
+import { Waits } from '../../src/issuance/waits.ts'
 import { silentLog } from '../../src/log.ts'
 import type { Random } from '../../src/random.ts'
 import { FakeClock } from '../fake_clock.ts'
+import { makeRequest } from './make_request.ts'
 
 const steady: Random = { bytes: (length) => new Uint8Array(length), fraction: () => 0.5 }
 const uid = 'a'
@@ -12,6 +14,8 @@ const uid = 'a'
 /** A loop over one request, each try of which ends with the next of `codes`, then well. */
 function bench(...codes: readonly ErrorCode[]) {
   const clock = new FakeClock()
+  const waits = new Waits(clock)
+  waits.seen(makeRequest({ uid }))
   const stop = new AbortController()
   const left = [...codes]
   const happened: string[] = []
@@ -22,6 +26,7 @@ function bench(...codes: readonly ErrorCode[]) {
     random: steady,
     log: silentLog,
     concurrency: 1,
+    waits,
     find: (one) => (open.has(one) ? one : undefined),
     issuerState: () => undefined,
     answer: async () => {
@@ -46,7 +51,7 @@ function bench(...codes: readonly ErrorCode[]) {
     await run
     return happened
   }
-  return { after }
+  return { after, reasons: () => waits.list().map(({ reason }) => reason) }
 }
 
 test('a conflict is read and decided anew at once, some times', async () => {
@@ -77,6 +82,12 @@ test('what somebody has to change is told at once, looked into, and tried each m
     '0 it is VaultForbidden',
     '60000 try',
   ])
+})
+
+test('trouble is why a request waits, be it told or not', async () => {
+  const { after, reasons } = bench('VaultThrottled', 'VaultThrottled')
+  await after(300)
+  assert.deepEqual(reasons(), ['VaultThrottled'])
 })
 
 test('a request that is gone is left', async () => {
