@@ -124,7 +124,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     issuerState: (key) => issuers.state(key),
     answersUngrouped,
     recheckIssuer: (key) => issuers.recheck(key),
-    onAnswer: ({ reason }) => metrics.answered(reason),
+    onAnswer: (answer) => metrics.answered('CertificateRequest', answer),
   })
   const csrs = new CsrController({
     kube,
@@ -140,7 +140,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
       csrWatch.recheck(name)
       issuers.recheck(keyOfClusterIssuer(name))
     },
-    onAnswer: (kind) => metrics.csrAnswered(kind),
+    onAnswer: (answer) => metrics.answered('CertificateSigningRequest', answer),
   })
   const csrWatch = new CsrWatch({
     kube,

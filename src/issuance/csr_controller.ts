@@ -20,6 +20,7 @@ import { type CsrOutcome, decideCsr } from './decide_csr.ts'
 import type { IssuerState } from './issuer_state.ts'
 import { KeptSignatures } from './kept_signatures.ts'
 import type { Notices } from './notices.ts'
+import type { AcceptedAnswer } from './outcome.ts'
 import { RequestLoop } from './request_loop.ts'
 import { type Wait, Waits } from './waits.ts'
 
@@ -38,7 +39,7 @@ export interface CsrControllerOptions {
   readonly missingRights: (issuerName: string) => string | undefined
   /** Asks for a look at issuer and rights: something was refused that had been granted. */
   readonly recheckIssuer: (issuerName: string) => void
-  readonly onAnswer: (answer: CsrAnswer['kind']) => void
+  readonly onAnswer: (answer: AcceptedAnswer) => void
 }
 
 /**
@@ -177,8 +178,11 @@ export class CsrController {
     const { kube, clock, assertLeader, log, onAnswer } = this.#options
     assertLeader()
     await writeCsrAnswer(kube, request, answer, clock.now(), signal)
-    this.#waits.answered(request.uid)
-    onAnswer(answer.kind)
+    onAnswer({
+      reason: answer.kind,
+      ...(answer.kind === 'Failed' && { code: answer.code }),
+      waitedMs: this.#waits.answered(request.uid),
+    })
     const { uid, name, signerName } = request
     log.info('request answered', { uid, request: name, signerName, reason: answer.kind, detail })
   }

@@ -1,6 +1,7 @@
 import type { Certificate } from '../api/certificate.ts'
 import type { CertificateRequest } from '../api/certificate_request.ts'
 import type { Condition } from '../api/conditions.ts'
+import type { RequestReason } from '../api/names.ts'
 import type { ErrorCode } from '../error.ts'
 import type { CertificateSigningRequest } from '../pki/csr.ts'
 import type { CertificateDecision } from '../pki/template.ts'
@@ -36,6 +37,15 @@ export type IgnoreReason =
   | 'NotApproved'
   /** Its issuer is about to be looked at for the first time, or in its new form. */
   | 'IssuerNotProbed'
+
+/** A write of ours that the API server accepted. */
+export interface AcceptedAnswer {
+  readonly reason: RequestReason
+  /** Why it is Pending or Failed. */
+  readonly code?: ErrorCode
+  /** From the approval to this, the last word on it. */
+  readonly waitedMs?: number | undefined
+}
 
 /** A version of a Key Vault certificate that fits a request. */
 export interface Delivery {

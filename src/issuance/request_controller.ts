@@ -4,7 +4,7 @@ import {
   parseCertificateRequest,
 } from '../api/certificate_request.ts'
 import type { Clock } from '../clock.ts'
-import { IssuerError, unreachable } from '../error.ts'
+import { type ErrorCode, IssuerError, unreachable } from '../error.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { WorkResult } from '../kube/work_queue.ts'
 import type { Log } from '../log.ts'
@@ -17,7 +17,7 @@ import type { IssuerState } from './issuer_state.ts'
 import { KeptSignatures } from './kept_signatures.ts'
 import type { Notices } from './notices.ts'
 import { type OpenRequest, OpenRequests } from './open_requests.ts'
-import type { Outcome } from './outcome.ts'
+import type { AcceptedAnswer, Outcome } from './outcome.ts'
 import { readFacts } from './request_facts.ts'
 import { RequestLoop } from './request_loop.ts'
 import { type Answer, certificateRequestPath, writeAnswer } from './request_status.ts'
@@ -39,7 +39,7 @@ export interface RequestControllerOptions {
   readonly answersUngrouped: (key: string) => boolean
   /** Asks for a probe of the issuer: Key Vault refused what it had granted. */
   readonly recheckIssuer: (key: string) => void
-  readonly onAnswer: (answer: { readonly reason: Answer['reason']; readonly ms: number }) => void
+  readonly onAnswer: (answer: AcceptedAnswer) => void
 }
 
 /** The life of a request from approval to answer. */
@@ -161,10 +161,12 @@ export class RequestController {
       case 'deny':
         await this.#write(request, { reason: 'Denied', message: outcome.message }, signal)
         return done
-      case 'fail':
-        await this.#write(request, { reason: 'Failed', message: outcome.message }, signal)
-        notices.failed(request, outcome.code, outcome.message)
+      case 'fail': {
+        const { code, message } = outcome
+        await this.#write(request, { reason: 'Failed', code, message }, signal)
+        notices.failed(request, code, message)
         return done
+      }
       case 'sign':
         await this.#issue(request, claim, outcome, signal)
         return done
@@ -223,27 +225,30 @@ export class RequestController {
   async #pending(
     request: CertificateRequest,
     claim: Claim,
-    wait: { readonly code: string; readonly message: string },
+    { code, message }: { readonly code: ErrorCode; readonly message: string },
     signal: AbortSignal,
   ): Promise<void> {
-    this.#options.notices.waiting(request, wait.code, wait.message)
-    const shown = request.ready?.reason === 'Pending' && request.ready.message === wait.message
+    this.#options.notices.waiting(request, code, message)
+    const shown = request.ready?.reason === 'Pending' && request.ready.message === message
     if (shown || claim.form === 'ungrouped') return
-    await this.#write(request, { reason: 'Pending', message: wait.message }, signal)
+    await this.#write(request, { reason: 'Pending', code, message }, signal)
   }
 
   async #write(request: CertificateRequest, answer: Answer, signal: AbortSignal): Promise<void> {
     const { kube, clock, assertLeader, log, onAnswer } = this.#options
     assertLeader()
-    const started = clock.monotonic()
     await writeAnswer(kube, request, answer, clock.now(), signal)
-    if (answer.reason !== 'Pending') this.#waits.answered(request.uid)
-    onAnswer({ reason: answer.reason, ms: clock.monotonic() - started })
+    const { reason } = answer
+    onAnswer({
+      reason,
+      ...('code' in answer && { code: answer.code }),
+      ...(reason !== 'Pending' && { waitedMs: this.#waits.answered(request.uid) }),
+    })
     log.info('request answered', {
       uid: request.uid,
       namespace: request.namespace,
       request: request.name,
-      reason: answer.reason,
+      reason,
       detail: answer.message,
     })
   }

@@ -6,6 +6,7 @@ import {
   fieldManager,
   type RequestReason,
 } from '../api/names.ts'
+import type { ErrorCode } from '../error.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { resourcePath } from '../kube/resource_path.ts'
 
@@ -21,7 +22,8 @@ export type Answer =
         readonly caPem: string
       }
     }
-  | { readonly reason: 'Pending' | 'Failed' | 'Denied'; readonly message: string }
+  | { readonly reason: 'Pending' | 'Failed'; readonly code: ErrorCode; readonly message: string }
+  | { readonly reason: 'Denied'; readonly message: string }
 
 /** Reasons that cert-manager reads only together with a `failureTime`. */
 const needsFailureTime: ReadonlySet<RequestReason> = new Set(['Failed', 'Denied'])

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { NoticeOutcome } from '../event_grid/webhook.ts'
-import { type Observed, registerGauges } from './gauges.ts'
+import type { AcceptedAnswer } from '../issuance/outcome.ts'
+import { type Observed, type RequestKind, registerGauges } from './gauges.ts'
 
 /** What is measured of an issuer that was looked at. */
 export interface IssuerGauges {
@@ -16,8 +17,8 @@ export interface IssuerGauges {
 /** What the controller counts. Labels come from closed sets or from the issuers' own specs. */
 export class Metrics {
   readonly registry = new Registry()
-  readonly #answers: Counter<'reason'>
-  readonly #csrAnswers: Counter<'reason'>
+  readonly #answers: Counter<'kind' | 'reason' | 'code'>
+  readonly #answerSeconds: Histogram<'kind' | 'reason'>
   readonly #vaultSeconds: Histogram<'host' | 'operation' | 'outcome'>
   readonly #kubeSeconds: Histogram<'verb' | 'resource' | 'status'>
   readonly #issuerReady: Gauge<'issuer'>
@@ -37,14 +38,15 @@ export class Metrics {
     registerGauges(this.registry, observed)
     this.#answers = new Counter({
       name: 'akv_issuer_answers_total',
-      help: 'Status writes on CertificateRequests that the API server accepted, by Ready reason.',
-      labelNames: ['reason'],
+      help: 'Answers that the API server accepted; the code tells why one is Pending or Failed.',
+      labelNames: ['kind', 'reason', 'code'],
       registers,
     })
-    this.#csrAnswers = new Counter({
-      name: 'akv_issuer_kubernetes_csr_answers_total',
-      help: 'CertificateSigningRequests of certificates.k8s.io that were answered, Issued or Failed.',
-      labelNames: ['reason'],
+    this.#answerSeconds = new Histogram({
+      name: 'akv_issuer_answer_seconds',
+      help: 'From the approval of a request to the last word on it, accepted by the API server.',
+      labelNames: ['kind', 'reason'],
+      buckets: [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600],
       registers,
     })
     this.#vaultSeconds = new Histogram({
@@ -108,12 +110,9 @@ export class Metrics {
     })
   }
 
-  answered(reason: string): void {
-    this.#answers.inc({ reason })
-  }
-
-  csrAnswered(reason: string): void {
-    this.#csrAnswers.inc({ reason })
+  answered(kind: RequestKind, { reason, code, waitedMs }: AcceptedAnswer): void {
+    this.#answers.inc({ kind, reason, code: code ?? '' })
+    if (waitedMs !== undefined) this.#answerSeconds.observe({ kind, reason }, waitedMs / 1000)
   }
 
   vaultCall(call: {

@@ -36,6 +36,42 @@ test('requests that wait are counted by reason at each scrape, and are gone when
   assert.deepEqual(await gauges(), [])
 })
 
+test('answers are counted by what they say and why, and those that end a wait by how long it was', async () => {
+  const metrics = new Metrics(nothing)
+  const kind = 'CertificateRequest'
+  metrics.answered(kind, { reason: 'Pending', code: 'IssuerSuspended' })
+  metrics.answered(kind, { reason: 'Issued', waitedMs: 150 })
+  metrics.answered(kind, { reason: 'Issued', waitedMs: 7_200_000 })
+  metrics.answered(kind, { reason: 'Denied', waitedMs: undefined })
+  metrics.answered('CertificateSigningRequest', {
+    reason: 'Failed',
+    code: 'PolicyRefused',
+    waitedMs: 20,
+  })
+  assert.deepEqual(await scraped(metrics, 'akv_issuer_answers_total'), [
+    'akv_issuer_answers_total{kind="CertificateRequest",reason="Pending",code="IssuerSuspended"} 1',
+    'akv_issuer_answers_total{kind="CertificateRequest",reason="Issued",code=""} 2',
+    'akv_issuer_answers_total{kind="CertificateRequest",reason="Denied",code=""} 1',
+    'akv_issuer_answers_total{kind="CertificateSigningRequest",reason="Failed",code="PolicyRefused"} 1',
+  ])
+  const seconds = await scraped(metrics, 'akv_issuer_answer_seconds')
+  const issued = seconds.filter((line) => line.includes('reason="Issued"'))
+  const of = (le: string) =>
+    `akv_issuer_answer_seconds_bucket{le="${le}",kind="${kind}",reason="Issued"}`
+  assert.deepEqual(issued, [
+    ...['0.05', '0.1'].map((le) => `${of(le)} 0`),
+    ...['0.2', '0.5', '1', '2', '5', '10', '30', '60', '300', '900', '3600'].map(
+      (le) => `${of(le)} 1`,
+    ),
+    `${of('+Inf')} 2`,
+    `akv_issuer_answer_seconds_sum{kind="${kind}",reason="Issued"} 7200.15`,
+    `akv_issuer_answer_seconds_count{kind="${kind}",reason="Issued"} 2`,
+  ])
+  assert.deepEqual(seconds.filter((line) => line.includes('_count')).slice(1), [
+    'akv_issuer_answer_seconds_count{kind="CertificateSigningRequest",reason="Failed"} 1',
+  ])
+})
+
 test('of an issuer: whether it is ready, and when what it gives out expires', async () => {
   const metrics = new Metrics(nothing)
   const name = 'ClusterIssuer/shop'
