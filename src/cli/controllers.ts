@@ -16,6 +16,7 @@ import type { RolloverProgress } from '../issuance/rollover_status.ts'
 import { RotationController } from '../issuance/rotation_controller.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRecorder } from '../kube/events.ts'
+import type { WorkQueue } from '../kube/work_queue.ts'
 import type { Log } from '../log.ts'
 import { nameText } from '../pki/names.ts'
 import type { Random } from '../random.ts'
@@ -49,8 +50,7 @@ export interface ControllerDeps {
 export interface Controllers {
   /** Why requests are not answered yet. */
   readonly waits: ReturnType<Observed['waits']>
-  /** For how long the work longest under way has been at it, in milliseconds. */
-  readonly longestMs: number
+  readonly queues: readonly WorkQueue[]
   /** Whether the requests and issuers of the cluster were seen. */
   readonly synced: boolean
   /** A Key Vault certificate may have changed; whether anybody wants it. */
@@ -266,9 +266,9 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     get waits() {
       return { CertificateRequest: requests.waits, CertificateSigningRequest: csrs.waits }
     },
-    get longestMs() {
-      return Math.max(...[requests, csrs, issuers, rotations].map(({ longestMs }) => longestMs))
-    },
+    queues: [requests, csrs, issuers, csrWatch, rotations, reissues].flatMap(
+      ({ queues }) => queues,
+    ),
     get synced() {
       return issuers.synced && watch.synced
     },

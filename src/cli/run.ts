@@ -34,7 +34,11 @@ export async function run(flags: RunFlags): Promise<number> {
   const stop = stopOnSignal((signal) => log.info('stopping', { signal }))
 
   let leading = false
-  const metrics = new Metrics({ leading: () => leading, waits: () => controllers.waits })
+  const metrics = new Metrics({
+    leading: () => leading,
+    waits: () => controllers.waits,
+    queues: () => controllers.queues,
+  })
   const kube = await openKubeClient({
     ...(flags.kubeconfig !== undefined && { kubeconfig: flags.kubeconfig }),
     userAgent: `akv-issuer/${packageVersion()}`,
@@ -87,7 +91,7 @@ export async function run(flags: RunFlags): Promise<number> {
     ...flags.listen,
     registry: metrics.registry,
     // Each step of the work has a time limit, and so few have many minutes together.
-    healthy: () => controllers.longestMs < stuckMs,
+    healthy: () => controllers.queues.every(({ longestMs }) => longestMs < stuckMs),
     ready: () => !leading || controllers.synced,
   })
   let eventGrid: EventGrid | undefined

@@ -11,7 +11,7 @@ import type { Clock } from '../clock.ts'
 import { IssuerError, unreachable } from '../error.ts'
 import type { KubeClient } from '../kube/client.ts'
 import type { EventRegarding } from '../kube/events.ts'
-import type { WorkResult } from '../kube/work_queue.ts'
+import type { WorkQueue, WorkResult } from '../kube/work_queue.ts'
 import type { Log } from '../log.ts'
 import { serialLength } from '../pki/template.ts'
 import type { Random } from '../random.ts'
@@ -63,6 +63,7 @@ export class CsrController {
       clock,
       random,
       log,
+      name: 'kubernetes_csrs',
       concurrency,
       waits: this.#waits,
       find: (uid) => this.#open.get(uid),
@@ -79,9 +80,8 @@ export class CsrController {
     await this.#loop.run(signal)
   }
 
-  /** See `WorkQueue`. */
-  get longestMs(): number {
-    return this.#loop.longestMs
+  get queues(): readonly WorkQueue[] {
+    return [this.#loop.queue]
   }
 
   /** Why requests have no answer yet, and how long. */

@@ -49,6 +49,7 @@ export class CsrWatch {
     this.#options = options
     const { clock, random, log } = options
     this.#queue = new WorkQueue({
+      name: 'signer_rights',
       concurrency: 1,
       clock,
       random,
@@ -61,6 +62,10 @@ export class CsrWatch {
   async run(signal: AbortSignal): Promise<void> {
     await this.#queue.run(signal)
     await Promise.all(this.#running)
+  }
+
+  get queues(): readonly WorkQueue[] {
+    return [this.#queue]
   }
 
   /** Follows the requests for the signer that the ClusterIssuer `name` is. */

@@ -66,6 +66,7 @@ export class IssuerController {
     this.#options = options
     const { kube, clock, random, log } = options
     this.#queue = new WorkQueue({
+      name: 'issuers',
       concurrency: probesAtOnce,
       clock,
       random,
@@ -73,6 +74,7 @@ export class IssuerController {
       onError: (key, error) => log.error('probing an issuer failed', { issuer: key, error }),
     })
     this.#shows = new WorkQueue({
+      name: 'issuer_status',
       concurrency: probesAtOnce,
       clock,
       random,
@@ -104,9 +106,8 @@ export class IssuerController {
     ])
   }
 
-  /** See `WorkQueue`. */
-  get longestMs(): number {
-    return Math.max(this.#queue.longestMs, this.#shows.longestMs)
+  get queues(): readonly WorkQueue[] {
+    return [this.#queue, this.#shows]
   }
 
   get synced(): boolean {

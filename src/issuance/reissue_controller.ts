@@ -85,19 +85,23 @@ export class ReissueController {
     this.#options = options
     const { kube, clock, random, log } = options
     const queue = (
+      name: string,
       concurrency: number,
       work: (key: string, signal: AbortSignal) => Promise<WorkResult>,
     ) =>
       new WorkQueue({
+        name,
         concurrency,
         clock,
         random,
         work,
         onError: (key, error) => log.warn('following a rollover failed', { key, error }),
       })
-    this.#issuers = queue(1, (key, signal) => this.#follow(key, signal))
-    this.#looks = queue(looksAtOnce, (uid, signal) => this.#look(uid, signal))
-    this.#due = queue(1, (uid, signal) => this.#reissue(uid, signal))
+    this.#issuers = queue('rollover_issuers', 1, (key, signal) => this.#follow(key, signal))
+    this.#looks = queue('rollover_certificates', looksAtOnce, (uid, signal) =>
+      this.#look(uid, signal),
+    )
+    this.#due = queue('reissues', 1, (uid, signal) => this.#reissue(uid, signal))
     this.#watch = new CertificateWatch({
       kube,
       clock,
@@ -111,6 +115,10 @@ export class ReissueController {
   async run(signal: AbortSignal): Promise<void> {
     const parts = [this.#watch, this.#issuers, this.#looks, this.#due]
     await Promise.all(parts.map((part) => part.run(signal)))
+  }
+
+  get queues(): readonly WorkQueue[] {
+    return [this.#issuers, this.#looks, this.#due]
   }
 
   /** What a watch of the requests saw. */

@@ -6,7 +6,7 @@ import {
 import type { Clock } from '../clock.ts'
 import { type ErrorCode, IssuerError, unreachable } from '../error.ts'
 import type { KubeClient } from '../kube/client.ts'
-import type { WorkResult } from '../kube/work_queue.ts'
+import type { WorkQueue, WorkResult } from '../kube/work_queue.ts'
 import type { Log } from '../log.ts'
 import { serialLength } from '../pki/template.ts'
 import type { Random } from '../random.ts'
@@ -61,6 +61,7 @@ export class RequestController {
       clock,
       random,
       log,
+      name: 'requests',
       concurrency,
       waits: this.#waits,
       find: (uid) => this.#requests.get(uid),
@@ -77,9 +78,8 @@ export class RequestController {
     await this.#loop.run(signal)
   }
 
-  /** See `WorkQueue`. */
-  get longestMs(): number {
-    return this.#loop.longestMs
+  get queues(): readonly WorkQueue[] {
+    return [this.#loop.queue]
   }
 
   /** Why requests have no answer yet, and how long. */

@@ -8,6 +8,8 @@ import type { Waits } from './waits.ts'
 
 /** What a loop does for requests of one kind. `T` is what is known of an open one. */
 export interface RequestLoopOptions<T> {
+  /** Of the queue. */
+  readonly name: string
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -46,8 +48,9 @@ export class RequestLoop<T> {
 
   constructor(options: RequestLoopOptions<T>) {
     this.#options = options
-    const { clock, random, log } = options
+    const { name, clock, random, log } = options
     this.#queue = new WorkQueue({
+      name,
       // Room for other vaults beside one that is slow or throttles us.
       concurrency: 4 * options.concurrency,
       laneConcurrency: options.concurrency,
@@ -68,9 +71,8 @@ export class RequestLoop<T> {
     await this.#queue.run(signal)
   }
 
-  /** See `WorkQueue`. */
-  get longestMs(): number {
-    return this.#queue.longestMs
+  get queue(): WorkQueue {
+    return this.#queue
   }
 
   /** Asks for a try as soon as its turn comes. */
@@ -80,6 +82,7 @@ export class RequestLoop<T> {
 
   forget(uid: string): void {
     this.#troubleSince.delete(uid)
+    this.#queue.forget(uid)
   }
 
   async #work(uid: string, signal: AbortSignal): Promise<WorkResult> {

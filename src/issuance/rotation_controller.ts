@@ -72,6 +72,7 @@ export class RotationController {
     this.#options = options
     const { clock, random, log } = options
     this.#queue = new WorkQueue({
+      name: 'rotations',
       concurrency,
       clock,
       random,
@@ -84,9 +85,8 @@ export class RotationController {
     await this.#queue.run(signal)
   }
 
-  /** See `WorkQueue`. */
-  get longestMs(): number {
-    return this.#queue.longestMs
+  get queues(): readonly WorkQueue[] {
+    return [this.#queue]
   }
 
   /** @returns whether what the Certificate asks for, or how far its issuance is, changed */

@@ -11,7 +11,20 @@ export type WorkResult =
   /** Try again after the back-off of this key, and not before `afterMs`. */
   | { readonly kind: 'retry'; readonly afterMs?: number }
 
+/** How many keys a queue has, each in one state. */
+export interface QueueCounts {
+  /** Waiting for their turn. */
+  readonly ready: number
+  readonly running: number
+  /** Their work failed, and waits for its next try. */
+  readonly retrying: number
+  /** To be looked at again later, though nothing failed. */
+  readonly delayed: number
+}
+
 export interface WorkQueueOptions {
+  /** For metrics. */
+  readonly name: string
   /** Works on one key; may read anything anew. What it throws counts as `retry`. */
   readonly work: (key: string, signal: AbortSignal) => Promise<WorkResult>
   /** Told of what `work` threw, but for the stop of the queue. */
@@ -48,8 +61,21 @@ export class WorkQueue {
     this.#options = options
   }
 
-  get counts(): { readonly ready: number; readonly delayed: number; readonly running: number } {
-    return { ready: this.#ready.size, delayed: this.#delayed.size, running: this.#running.size }
+  get name(): string {
+    return this.#options.name
+  }
+
+  get counts(): QueueCounts {
+    const idle = [...this.#delayed.keys()].filter(
+      (key) => !this.#ready.has(key) && !this.#running.has(key),
+    )
+    const retrying = idle.filter((key) => this.#failures.has(key)).length
+    return {
+      ready: this.#ready.size,
+      running: this.#running.size,
+      retrying,
+      delayed: idle.length - retrying,
+    }
   }
 
   /** For how long the work longest under way has been at it, in milliseconds; 0 when there is none. */

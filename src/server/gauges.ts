@@ -1,5 +1,6 @@
 import { Gauge, type Registry } from 'prom-client'
 import type { Wait } from '../issuance/waits.ts'
+import type { WorkQueue } from '../kube/work_queue.ts'
 
 /** The two kinds of objects that are answered. */
 export type RequestKind = 'CertificateRequest' | 'CertificateSigningRequest'
@@ -8,6 +9,7 @@ export type RequestKind = 'CertificateRequest' | 'CertificateSigningRequest'
 export interface Observed {
   readonly leading: () => boolean
   readonly waits: () => Readonly<Record<RequestKind, readonly Wait[]>>
+  readonly queues: () => readonly Pick<WorkQueue, 'name' | 'counts'>[]
 }
 
 /** Gauges that are told at each scrape, of what there is at that moment. */
@@ -43,6 +45,17 @@ export function registerGauges(registry: Registry, observed: Observed): void {
       collect() {
         this.reset()
         for (const { labels, oldestMs } of waits()) this.set(labels, oldestMs / 1000)
+      },
+    }),
+    new Gauge({
+      name: 'akv_issuer_queue_keys',
+      help: 'Keys of the work queues: ready for their turn, running, retrying after a failure, or delayed.',
+      labelNames: ['queue', 'state'],
+      registers: [],
+      collect() {
+        for (const { name: queue, counts } of observed.queues()) {
+          for (const [state, count] of Object.entries(counts)) this.set({ queue, state }, count)
+        }
       },
     }),
   ]

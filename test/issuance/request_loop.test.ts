@@ -22,6 +22,7 @@ function bench(...codes: readonly ErrorCode[]) {
   const open = new Set([uid])
   const note = (what: string) => happened.push(`${clock.monotonic()} ${what}`)
   const loop = new RequestLoop<string>({
+    name: 'requests',
     clock,
     random: steady,
     log: silentLog,
@@ -51,7 +52,7 @@ function bench(...codes: readonly ErrorCode[]) {
     await run
     return happened
   }
-  return { after, reasons: () => waits.list().map(({ reason }) => reason) }
+  return { loop, clock, after, reasons: () => waits.list().map(({ reason }) => reason) }
 }
 
 test('a conflict is read and decided anew at once, some times', async () => {
@@ -88,6 +89,15 @@ test('trouble is why a request waits, be it told or not', async () => {
   const { after, reasons } = bench('VaultThrottled', 'VaultThrottled')
   await after(300)
   assert.deepEqual(reasons(), ['VaultThrottled'])
+})
+
+test('a request that is forgotten leaves nothing in the queue', async () => {
+  const { loop, clock, after } = bench('VaultUnavailable')
+  await clock.advance(10)
+  assert.equal(loop.queue.counts.retrying, 1)
+  loop.forget(uid)
+  assert.deepEqual(loop.queue.counts, { ready: 0, running: 0, retrying: 0, delayed: 0 })
+  assert.deepEqual(await after(60_000), ['0 try'])
 })
 
 test('a request that is gone is left', async () => {

@@ -8,6 +8,7 @@ import { FakeClock } from '../fake_clock.ts'
 
 const steady: Random = { bytes: (length) => new Uint8Array(length), fraction: () => 0.5 }
 const done: WorkResult = { kind: 'done' }
+const nothing = { ready: 0, running: 0, retrying: 0, delayed: 0 }
 
 /** A queue whose work takes time on a fake clock, and a record of when it was at which key. */
 function bench(options: Partial<WorkQueueOptions> & { workMs?: number } = {}) {
@@ -19,6 +20,7 @@ function bench(options: Partial<WorkQueueOptions> & { workMs?: number } = {}) {
   const errors: IssuerError[] = []
   const { workMs = 10, work = async () => done, ...rest } = options
   const queue = new WorkQueue({
+    name: 'test',
     concurrency: 2,
     backoff: { baseMs: 1_000, maxMs: 8_000 },
     clock,
@@ -168,7 +170,7 @@ test('a forgotten key is not worked on, and its failures are forgotten', async (
   queue.forget('b')
   await clock.advance(10_000)
   assert.deepEqual(started, [{ key: 'a', at: 0 }])
-  assert.deepEqual(queue.counts, { ready: 0, delayed: 0, running: 0 })
+  assert.deepEqual(queue.counts, nothing)
   await end()
 })
 
@@ -212,6 +214,22 @@ test('says for how long the work longest under way has been at it', async () => 
   assert.equal(queue.longestMs, 700)
   await clock.advance(300)
   assert.equal(queue.longestMs, 0)
+  await end()
+})
+
+test('counts each key in one state, whatever else is planned for it', async () => {
+  const { clock, queue, end } = bench({
+    concurrency: 1,
+    work: async (key) => (key === 'fails' ? { kind: 'retry' } : done),
+  })
+  for (const key of ['fails', 'runs', 'waits']) queue.add(key)
+  queue.addAfter('waits', 60_000)
+  queue.addAfter('runs', 60_000)
+  queue.addAfter('later', 60_000)
+  await clock.advance(15)
+  assert.deepEqual(queue.counts, { ready: 1, running: 1, retrying: 1, delayed: 1 })
+  await clock.advance(20)
+  assert.deepEqual(queue.counts, { ready: 0, running: 0, retrying: 1, delayed: 3 })
   await end()
 })
 
@@ -280,7 +298,7 @@ test('any sequence: one key at a time, none lost, back-off within bounds, limits
       await clock.advance(100_000)
 
       assert.ok(most.ofOneKey <= 1 && most.inAll <= 3)
-      assert.deepEqual(queue.counts, { ready: 0, delayed: 0, running: 0 })
+      assert.deepEqual(queue.counts, nothing)
       for (const { key, startsBefore } of wishes) {
         const served = started.slice(startsBefore).some((start) => start.key === key)
         assert.ok(served, `${key} was not worked on after its wish`)

@@ -36,6 +36,28 @@ test('requests that wait are counted by reason at each scrape, and are gone when
   assert.deepEqual(await gauges(), [])
 })
 
+test('of each queue: how many keys are in which state', async () => {
+  const queue = (name: string, ready: number) => ({
+    name,
+    counts: { ready, running: 2, retrying: 3, delayed: 4 },
+  })
+  let queues = [queue('requests', 1), queue('issuers', 0)]
+  const metrics = new Metrics({ ...nothing, queues: () => queues })
+  const depths = () => scraped(metrics, 'akv_issuer_queue_keys')
+  assert.deepEqual(await depths(), [
+    'akv_issuer_queue_keys{queue="requests",state="ready"} 1',
+    'akv_issuer_queue_keys{queue="requests",state="running"} 2',
+    'akv_issuer_queue_keys{queue="requests",state="retrying"} 3',
+    'akv_issuer_queue_keys{queue="requests",state="delayed"} 4',
+    'akv_issuer_queue_keys{queue="issuers",state="ready"} 0',
+    'akv_issuer_queue_keys{queue="issuers",state="running"} 2',
+    'akv_issuer_queue_keys{queue="issuers",state="retrying"} 3',
+    'akv_issuer_queue_keys{queue="issuers",state="delayed"} 4',
+  ])
+  queues = [queue('requests', 0)]
+  assert.equal((await depths())[0], 'akv_issuer_queue_keys{queue="requests",state="ready"} 0')
+})
+
 test('answers are counted by what they say and why, and those that end a wait by how long it was', async () => {
   const metrics = new Metrics(nothing)
   const kind = 'CertificateRequest'

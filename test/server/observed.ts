@@ -4,4 +4,5 @@ import type { Observed } from '../../src/server/gauges.ts'
 export const nothing: Observed = {
   leading: () => true,
   waits: () => ({ CertificateRequest: [], CertificateSigningRequest: [] }),
+  queues: () => [],
 }
