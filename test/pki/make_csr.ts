@@ -8,6 +8,7 @@ import {
   tagged,
   unsignedInteger,
 } from '../../src/pki/der_writer.ts'
+import { encodeKeyUsage, type KeyUsage } from '../../src/pki/key_usage.ts'
 import { oid } from '../../src/pki/oids.ts'
 import { encodePem } from '../../src/pki/pem.ts'
 import { type KeyPair, keyOf, type OwnSignature, usualSignature } from './keys.ts'
@@ -55,6 +56,14 @@ export function attribute(type: string, ...values: readonly Uint8Array[]): Uint8
 
 export function extension(id: string, value: Uint8Array, critical = false): Uint8Array {
   return sequence(objectIdentifier(id), ...(critical ? [derTrue] : []), octetString(value))
+}
+
+export function keyUsageExtension(bits: KeyUsage): Uint8Array {
+  return extension(oid.keyUsage, encodeKeyUsage(bits), true)
+}
+
+export function purposesExtension(...purposes: readonly string[]): Uint8Array {
+  return extension(oid.extKeyUsage, sequence(...purposes.map(objectIdentifier)))
 }
 
 export function subjectAltName(...names: readonly Uint8Array[]): Uint8Array {
