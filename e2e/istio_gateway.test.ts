@@ -7,11 +7,12 @@ import { makeKey } from '../test/pki/keys.ts'
 import { type Ca, day, makeCa } from '../test/pki/make_ca.ts'
 import type { ApiPath, Cluster } from './harness/cluster.ts'
 import { GatewayClient, type GatewayTarget, requestOnce } from './harness/istio/gateway_client.ts'
+import { shakeHands } from './harness/istio/handshake.ts'
 import { istioNamespace } from './harness/istio/istiod.ts'
 import { istioLeftOut } from './harness/tools.ts'
 import { until } from './harness/until.ts'
 import { rotateBehindGateway } from './product/gateway_rotations.ts'
-import { type GatewayScene, startGatewayScene } from './product/gateway_scene.ts'
+import { deployGateway, type GatewayScene, startGatewayScene } from './product/gateway_scene.ts'
 import { certificate } from './product/manifests.ts'
 import { renewByHand } from './product/renewal.ts'
 import { certificatesIn, clusterIssuers } from './product/scene.ts'
@@ -137,11 +138,24 @@ describe('an Istio gateway, by docs/tutorials/gateway.md', { skip: istioLeftOut(
     })
   })
 
-  test('an annotated Gateway of the Kubernetes API gets its Secret', async () => {
+  test('an annotated Gateway of the Kubernetes API serves its Secret, and what it is renewed to', async () => {
     const { scene, tutorial } = here
+    const port = await deployGateway(here, 'blog')
     await tutorial.follow('Kubernetes Gateway API')
-    const { leaf } = await issued(scene, istioNamespace, 'blog-tls')
-    assert.equal(leaf.subjectAltName, 'DNS:blog.example.com')
+    const first = await issued(scene, istioNamespace, 'blog-tls')
+    assert.equal(first.leaf.subjectAltName, 'DNS:blog.example.com')
+    const serves = (serial: string) =>
+      until(`serial ${serial} on the wire`, async () => {
+        const [leaf] = await shakeHands({ ...target('blog', scene.ca.pem), port })
+        return leaf?.serialNumber === serial
+      })
+    await serves(first.leaf.serialNumber)
+    await renewByHand(scene, `${certificatesIn(istioNamespace)}/blog-tls`)
+    const second = await until('issued anew', async () => {
+      const { leaf } = await readSecret(scene, istioNamespace, 'blog-tls')
+      return idOf(leaf) !== idOf(first.leaf) && leaf
+    })
+    await serves(second.serialNumber)
   })
 
   test('every block of the tutorial was followed', () => {

@@ -7,7 +7,7 @@ import { freePorts } from '../harness/ports.ts'
 import { Tutorial } from '../tutorial/tutorial.ts'
 import { LeafIssuer } from './delivered.ts'
 import { textOf } from './delivery_scene.ts'
-import { startMesh } from './mesh.ts'
+import { type Mesh, startMesh } from './mesh.ts'
 import { clusterIssuers, type Scene, startScene } from './scene.ts'
 
 /** What the reader of docs/tutorials/gateway.md has before the first step, and the steps. */
@@ -16,6 +16,7 @@ export interface GatewayScene {
   readonly tutorial: Tutorial
   /** Where the gateway listens in place of 443. */
   readonly port: number
+  readonly mesh: Mesh
   /** The other CA, whose certificate for shop.example.com is in the vault. */
   readonly shopCa: LeafIssuer
 }
@@ -30,9 +31,12 @@ export async function startGatewayScene(): Promise<GatewayScene> {
   const { cluster, vault, ca } = scene
   try {
     const mesh = await startMesh(scene, 'cluster-a')
-    const roots = textOf(mesh.ca.secret, 'ca.crt')
     const labels = { istio: 'ingressgateway' }
-    await startEnvoyGateway(mesh.istiod, { namespace: istioNamespace, labels, roots })
+    await startEnvoyGateway(mesh.istiod, {
+      namespace: istioNamespace,
+      labels,
+      roots: rootsOf(mesh),
+    })
 
     const shopCa = new LeafIssuer()
     await shopCa.import(vault, 'shop')
@@ -51,11 +55,36 @@ export async function startGatewayScene(): Promise<GatewayScene> {
       cannotRun: ['az ', 'cmctl '],
     })
     writeFileSync(join(tutorial.folder, 'ca.crt'), ca.pem)
-    return { scene, tutorial, port, shopCa }
+    return { scene, tutorial, port, mesh, shopCa }
   } catch (error) {
     await scene.stop()
     throw error
   }
+}
+
+/**
+ * What Istio deploys for a Gateway of Kubernetes with that name: a Service and an Envoy behind it.
+ *
+ * @returns where the Envoy listens for what comes to port 443 of the Service
+ */
+export async function deployGateway(
+  { mesh, scene }: GatewayScene,
+  gateway: string,
+): Promise<number> {
+  const name = `${gateway}-istio`
+  const labels = { 'gateway.networking.k8s.io/gateway-name': gateway }
+  const [targetPort = 0] = await freePorts(1)
+  await scene.cluster.must('POST', `/api/v1/namespaces/${istioNamespace}/services`, {
+    metadata: { name },
+    spec: { selector: labels, ports: [{ name: 'https', port: 443, targetPort }] },
+  })
+  const roots = rootsOf(mesh)
+  await startEnvoyGateway(mesh.istiod, { name, namespace: istioNamespace, labels, roots })
+  return targetPort
+}
+
+function rootsOf({ ca }: Mesh): string {
+  return textOf(ca.secret, 'ca.crt')
 }
 
 function nameAndVersion({ name, version }: { name: string; version: string }): string {

@@ -50,12 +50,18 @@ export function cacerts(clusterName: string) {
   }
 }
 
+export interface Mesh {
+  readonly istiod: Istiod
+  /** As it was when istiod started. */
+  readonly ca: TlsSecret
+}
+
 /** Has istiod's CA issued, and only then starts istiod, which would make a CA of its own otherwise. */
 export async function startMesh(
   scene: Scene,
   clusterName: string,
   options: IstiodOptions = {},
-): Promise<{ readonly istiod: Istiod; readonly ca: TlsSecret }> {
+): Promise<Mesh> {
   const { cluster, vault } = scene
   await cluster.must('POST', '/api/v1/namespaces', { metadata: { name: istioNamespace } })
   await cluster.must('POST', clusterIssuers, meshIssuer(vault.url, scene.ca))
