@@ -1,25 +1,26 @@
 import type { Clock } from '../clock.ts'
-import { vaultResource } from './entra.ts'
-import { authorityHost } from './entra_metadata.ts'
+import type { VaultKind } from './clouds.ts'
 import { vaultError } from './errors.ts'
-import type { Refusal } from './http.ts'
+import { Refusal } from './http.ts'
 import type { Identity } from './identities.ts'
 import type { State } from './state.ts'
 import { parseToken, type TokenSigner } from './tokens.ts'
 
 /**
- * Who calls, by a bearer token of this tenant for this resource; everything else is the challenge.
+ * Who calls, by a bearer token of this tenant for this resource; everything else is the challenge,
+ * which a Managed HSM sends without a body.
  * Recorded: the challenge and the answer to a missing token. Reported: AKV10022, AKV10032, AKV10046
  * and the expired token's text. Believed: the two others, and `error` in the expired one's challenge.
  */
 export function callerOf(
   authorization: string | undefined,
+  kind: VaultKind,
   state: State,
   signer: TokenSigner,
   clock: Clock,
 ): Identity {
   const refuse = (message: string, challengeError?: string) =>
-    unauthorized(state.tenantId, message, challengeError)
+    unauthorized(kind, state.tenantId, message, challengeError)
   const compact = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1]
   if (compact === undefined) {
     throw refuse('AKV10000: Request is missing a Bearer, PoP, or MTLS_POP token.')
@@ -38,12 +39,12 @@ export function callerOf(
   if (typeof exp !== 'number' || now >= exp || typeof nbf !== 'number' || now < nbf) {
     throw refuse("[TokenExpired] Error validating token: 'S2S12086'.", 'invalid_token')
   }
-  const issuer = `https://sts.windows.net/${state.tenantId}/`
+  const issuer = `${kind.cloud.tokenIssuer}/${state.tenantId}/`
   if (iss !== issuer || tid !== state.tenantId) {
     throw refuse(`AKV10032: Invalid issuer. Expected one of ${issuer}, found ${String(iss)}.`)
   }
-  if (aud !== vaultResource) {
-    throw refuse(`AKV10022: Invalid audience. Expected ${vaultResource}, found: ${String(aud)}.`)
+  if (aud !== kind.resource) {
+    throw refuse(`AKV10022: Invalid audience. Expected ${kind.resource}, found: ${String(aud)}.`)
   }
   const identity = state.identities.find((one) => one.clientId === appid)
   // A token outlives its app; the vault then simply finds no assignment for it.
@@ -60,10 +61,15 @@ export function callerOf(
   )
 }
 
-function unauthorized(tenantId: string, message: string, challengeError?: string): Refusal {
-  const challenge = `Bearer authorization="https://${authorityHost}/${tenantId}", resource="${vaultResource}"`
+function unauthorized(
+  { cloud, resource, isManagedHsm }: VaultKind,
+  tenantId: string,
+  message: string,
+  challengeError?: string,
+): Refusal {
+  const challenge = `Bearer authorization="https://${cloud.authorityHost}/${tenantId}", resource="${resource}"`
   const error = challengeError === undefined ? '' : `, error="${challengeError}"`
-  return vaultError(401, 'Unauthorized', message, undefined, {
-    'WWW-Authenticate': `${challenge}${error}`,
-  })
+  const headers = { 'WWW-Authenticate': `${challenge}${error}` }
+  if (isManagedHsm) return new Refusal({ status: 401, headers })
+  return vaultError(401, 'Unauthorized', message, undefined, headers)
 }

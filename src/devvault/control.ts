@@ -1,6 +1,7 @@
 import { IssuerError } from '../error.ts'
 import type { Random } from '../random.ts'
 import type { Behaviour } from './behaviour.ts'
+import { hostOf, vaultKindNamed } from './clouds.ts'
 import type { DataPlane } from './data_plane.ts'
 import type { EventGrid } from './event_grid.ts'
 import type { Faults } from './faults.ts'
@@ -106,7 +107,8 @@ export class Control {
     const [plain = '', query = ''] = path.split('?')
     return await this.#dataPlane.serveUnchecked({
       vault: found,
-      origin: `https://${found.name}.vault.azure.net`,
+      kind: vaultKindNamed(found.name),
+      origin: `https://${hostOf(found.name)}`,
       method,
       path: plain.split('/'),
       query: new URLSearchParams(query),

@@ -3,11 +3,14 @@ import type { Random } from '../random.ts'
 import { callerOf } from './access.ts'
 import type { Behaviour } from './behaviour.ts'
 import { certificateOperations } from './certificates.ts'
+import type { VaultKind } from './clouds.ts'
 import { badParameter, forbiddenByRbac, region, throttled, vaultError } from './errors.ts'
 import { type Answer, isJson, type Json, Refusal } from './http.ts'
 import { actionPrefix, type Identity, isAllowed } from './identities.ts'
 import { keyOperations } from './keys.ts'
 import { Lifecycle } from './lifecycle.ts'
+import { forbiddenByLocalRbac } from './managed_hsm.ts'
+import { newVersionId } from './objects.ts'
 import { type Call, type Match, match } from './operation.ts'
 import { chargeOf, type Quota } from './quota.ts'
 import { secretOperations } from './secrets.ts'
@@ -17,6 +20,7 @@ import type { TokenSigner } from './tokens.ts'
 
 export interface VaultRequest {
   readonly vault: VaultState
+  readonly kind: VaultKind
   readonly origin: string
   readonly method: string
   readonly path: readonly string[]
@@ -32,7 +36,7 @@ export interface Asked {
   readonly version: string
 }
 
-const operations = [...keyOperations, ...certificateOperations, ...secretOperations]
+const vaultOperations = [...keyOperations, ...certificateOperations, ...secretOperations]
 
 /** Stable versions of the data plane; previews are refused. */
 const apiVersions = new Set(['7.4', '7.5', '7.6', '2025-07-01', '2026-04-01'])
@@ -63,7 +67,7 @@ export class DataPlane {
   }
 
   asked(request: VaultRequest): Asked {
-    const found = match(operations, request.method, request.path)
+    const found = matched(request)
     if (found === undefined) return { operation: 'vault/unknown', name: '', version: '' }
     const { operation, name, version } = found
     return { operation: operation.operation, name, version }
@@ -72,7 +76,7 @@ export class DataPlane {
   /** Throws the 401 challenge. Comes before anything else is looked at (recorded). */
   authenticate(request: VaultRequest): Identity {
     const { state, signer, clock } = this.#parts
-    return callerOf(request.authorization, state, signer, clock)
+    return callerOf(request.authorization, request.kind, state, signer, clock)
   }
 
   /** Everything after authentication. */
@@ -82,7 +86,11 @@ export class DataPlane {
     const { operation, name } = found
     const { action } = operation
     const object = name === '' ? '' : `${action.split('/')[0]}/${name}`
-    if (!isAllowed(identity, action, request.vault.name, object)) {
+    const { isManagedHsm } = request.kind
+    if (!isAllowed(identity, action, request.vault.name, object, isManagedHsm)) {
+      if (isManagedHsm) {
+        throw forbiddenByLocalRbac(action, object, newVersionId(this.#parts.random))
+      }
       throw forbiddenByRbac({
         clientId: identity.clientId,
         objectId: identity.objectId,
@@ -93,7 +101,8 @@ export class DataPlane {
       })
     }
     const body = parseBody(request)
-    this.#meter(request.vault, found, body)
+    // A Managed HSM is slow rather than throttled (documented).
+    if (!isManagedHsm) this.#meter(request.vault, found, body)
     return await this.#run(request, found, apiVersion, body)
   }
 
@@ -108,7 +117,7 @@ export class DataPlane {
   }
 
   #found(request: VaultRequest): Match {
-    const found = match(operations, request.method, request.path)
+    const found = matched(request)
     if (found === undefined) {
       const path = request.path.join('/')
       throw vaultError(404, 'NotFound', `This dev vault does not offer ${request.method} /${path}.`)
@@ -139,6 +148,7 @@ export class DataPlane {
     const changes = !readOnly.test(`${request.method} ${found.operation.operation}`)
     const call: Call = {
       vault: request.vault,
+      isManagedHsm: request.kind.isManagedHsm,
       origin: request.origin,
       name: found.name,
       version: found.version,
@@ -183,6 +193,10 @@ export function vaultHeaders(
     'X-Content-Type-Options': 'nosniff',
     'Strict-Transport-Security': 'max-age=31536000;includeSubDomains',
   }
+}
+
+function matched({ kind, method, path }: VaultRequest): Match | undefined {
+  return match(kind.isManagedHsm ? keyOperations : vaultOperations, method, path)
 }
 
 function checkedApiVersion(query: URLSearchParams): string {

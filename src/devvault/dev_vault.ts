@@ -9,6 +9,7 @@ import { IssuerError, invariant } from '../error.ts'
 import { type Random, systemRandom } from '../random.ts'
 import { answerAdmin } from './admin.ts'
 import { Behaviour, type BehaviourSettings } from './behaviour.ts'
+import { vaultKindNamed, vaultNameOf } from './clouds.ts'
 import { Control, type Latency } from './control.ts'
 import { DataPlane } from './data_plane.ts'
 import { Entra } from './entra.ts'
@@ -40,8 +41,9 @@ export interface DevVaultOptions {
   /** `defaultTenantId`, or the one of the state. */
   readonly tenantId?: string
   /**
-   * Names of vaults, added to those of the state; `contoso` without any. The first one also answers
-   * to 127.0.0.1 and localhost.
+   * Names of vaults, added to those of the state; `contoso` without any. Of a Managed HSM, or in
+   * another cloud than the public one, a vault's name is its host. The first one also answers to
+   * 127.0.0.1 and localhost.
    */
   readonly vaults?: readonly string[]
   /** `defaultIdentities()` when absent from here and the state. Replace those of the same client id. */
@@ -215,8 +217,9 @@ function takeOver(state: State, options: DevVaultOptions, clock: Clock, random: 
   }
   const names = options.vaults ?? (state.vaults.size > 0 ? [] : ['contoso'])
   for (const name of names) {
-    const id = name.toLowerCase()
-    if (!state.vaults.has(id)) state.vaults.set(id, emptyVault(name))
+    vaultKindNamed(name)
+    const id = vaultNameOf(name.toLowerCase())
+    if (!state.vaults.has(id)) state.vaults.set(id, emptyVault(vaultNameOf(name)))
   }
   invariant(state.vaults.size > 0, 'a dev vault needs the name of a vault')
   const end = new X509Certificate(state.server.certificatePem).validToDate.getTime()

@@ -6,6 +6,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import type { Random } from '../random.ts'
 import { isOwnAssertion, troubleWithOwnAssertion } from './client_certificate.ts'
+import { type Cloud, publicCloud, vaultKinds } from './clouds.ts'
 import {
   malformedAssertion,
   missingField,
@@ -19,25 +20,22 @@ import {
   wrongScope,
   wrongSecret,
 } from './entra_errors.ts'
-import { authorityHost, instances, metadata } from './entra_metadata.ts'
+import { instances, metadata } from './entra_metadata.ts'
 import { troubleWithFederatedAssertion } from './federated_assertion.ts'
 import type { Answer } from './http.ts'
 import type { Identity } from './identities.ts'
 import type { State } from './state.ts'
 import { parseToken, type TokenSigner } from './tokens.ts'
 
-export const vaultResource = 'https://vault.azure.net'
-
-/** What Entra knows as resources; only the first is of use here. */
-const resources = new Set([vaultResource, 'https://managedhsm.azure.net'])
-
 /** Seconds. Entra varies between 60 and 90 minutes. */
 const tokenLifetime = 3599
 
 export interface EntraRequest {
+  /** Whose Entra is asked. */
+  readonly cloud: Cloud
   readonly method: string
-  /** Scheme and authority under which the client sees this server. */
-  readonly origin: string
+  /** Under which the client sees this server, with a port if there is one. */
+  readonly host: string
   readonly path: readonly string[]
   readonly query: URLSearchParams
   readonly body: string
@@ -46,6 +44,8 @@ export interface EntraRequest {
 export interface EntraAnswer extends Answer {
   readonly operation: string
   readonly clientId?: string
+  /** What a token was asked for. */
+  readonly resource?: string
 }
 
 /** Times in seconds. */
@@ -70,6 +70,7 @@ export class Entra {
   }
 
   answer(request: EntraRequest): EntraAnswer {
+    const { cloud } = request
     const [tenant = '', ...rest] = request.path
     const route = `${request.method} ${rest.join('/')}`
     if (tenant === 'common' && route === 'GET discovery/instance') {
@@ -77,15 +78,17 @@ export class Entra {
         operation: 'entra/instance',
         status: 200,
         headers,
-        body: instances(this.#state.tenantId),
+        body: instances(cloud.authorityHost, this.#state.tenantId),
       }
     }
     const known = tenant.toLowerCase() === this.#state.tenantId
     switch (route) {
       case 'GET v2.0/.well-known/openid-configuration': {
         const operation = 'entra/openid-configuration'
-        if (!known) return { operation, ...this.#refuse('invalid_tenant', unknownTenant(tenant)) }
-        return { operation, status: 200, headers, body: metadata(request.origin, tenant) }
+        if (!known) {
+          return { operation, ...this.#refuse(cloud, 'invalid_tenant', unknownTenant(tenant)) }
+        }
+        return { operation, status: 200, headers, body: metadata(cloud, request.host, tenant) }
       }
       case 'GET discovery/v2.0/keys':
         return {
@@ -97,46 +100,42 @@ export class Entra {
       case 'POST oauth2/v2.0/token': {
         const form = new URLSearchParams(request.body)
         const clientId = form.get('client_id') ?? ''
+        const resource = resourceIn(form) ?? ''
         const answer = known
-          ? this.#token(form)
-          : this.#refuse('invalid_request', unknownTenant(tenant))
-        return { operation: 'entra/token', clientId, ...answer }
+          ? this.#token(cloud, form)
+          : this.#refuse(cloud, 'invalid_request', unknownTenant(tenant))
+        return { operation: 'entra/token', clientId, resource, ...answer }
       }
       default:
         return { operation: 'entra/unknown', status: 404, headers: {} }
     }
   }
 
-  #token(form: URLSearchParams): Answer {
+  #token(cloud: Cloud, form: URLSearchParams): Answer {
+    const refuse = (error: OAuthError, trouble: Trouble) => this.#refuse(cloud, error, trouble)
     for (const field of ['grant_type', 'client_id', 'scope']) {
-      if (!form.get(field)) return this.#refuse('invalid_request', missingField(field))
+      if (!form.get(field)) return refuse('invalid_request', missingField(field))
     }
     const grantType = form.get('grant_type') ?? ''
     if (grantType !== 'client_credentials') {
-      return this.#refuse('unsupported_grant_type', {
+      return refuse('unsupported_grant_type', {
         code: 70003,
         text: `The app requested an unsupported grant type '${grantType}'.`,
       })
     }
     const clientId = form.get('client_id') ?? ''
     const identity = this.#state.identities.find((one) => one.clientId === clientId.toLowerCase())
-    if (identity === undefined) return this.#refuse('unauthorized_client', unknownClient(clientId))
+    if (identity === undefined) return refuse('unauthorized_client', unknownClient(clientId))
 
     const refusal = this.#authenticate(form, identity)
-    if (refusal !== undefined) return refusal
+    if (refusal !== undefined) return refuse(...refusal)
 
-    const scope = form.get('scope') ?? ''
-    const resource = scope
-      .split(' ')
-      .filter((part) => part.endsWith('/.default'))
-      .map((part) => part.slice(0, -'/.default'.length))[0]
-    if (resource === undefined) return this.#refuse('invalid_scope', wrongScope(scope))
-    return this.#issue(identity, resource)
-  }
-
-  #issue(identity: Identity, resource: string): Answer {
-    const token = this.tokenFor(identity, resource)
-    if (token === undefined) return this.#refuse('invalid_resource', noResource(resource))
+    const resource = resourceIn(form)
+    if (resource === undefined) {
+      return refuse('invalid_scope', wrongScope(form.get('scope') ?? ''))
+    }
+    const token = this.tokenFor(cloud, identity, resource)
+    if (token === undefined) return refuse('invalid_resource', noResource(resource))
     const body = {
       token_type: 'Bearer',
       expires_in: token.lifetime,
@@ -146,11 +145,11 @@ export class Entra {
     return { status: 200, headers, body }
   }
 
-  /** An access token for one of the known resources. */
-  tokenFor(identity: Identity, resource: string): IssuedToken | undefined {
-    if (!resources.has(resource)) return undefined
+  /** An access token for one of the resources that the cloud's Entra knows, and for no other. */
+  tokenFor(cloud: Cloud, identity: Identity, resource: string): IssuedToken | undefined {
+    if (!vaultKinds.some((kind) => kind.cloud === cloud && kind.resource === resource)) return
     const claims = {
-      ...this.#claims(resource, '1.0'),
+      ...this.#claims(cloud, resource, '1.0'),
       appid: identity.clientId,
       appidacr: identity.secrets.length > 0 ? '1' : '2',
       oid: identity.objectId,
@@ -167,7 +166,7 @@ export class Entra {
   /** What Event Grid shows a webhook that is protected by the application `audience`. */
   eventGridToken(audience: string, version: '1.0' | '2.0'): string {
     return this.#signer.issue({
-      ...this.#claims(audience, version),
+      ...this.#claims(publicCloud, audience, version),
       ...(version === '1.0'
         ? { appid: eventGridApp, appidacr: '2' }
         : { azp: eventGridApp, azpacr: '2' }),
@@ -177,11 +176,11 @@ export class Entra {
     })
   }
 
-  #claims(audience: string, version: '1.0' | '2.0') {
+  #claims(cloud: Cloud, audience: string, version: '1.0' | '2.0') {
     const { tenantId } = this.#state
     const now = Math.floor(this.#clock.now() / 1000)
-    const first = `https://sts.windows.net/${tenantId}/`
-    const issuer = version === '1.0' ? first : `https://${authorityHost}/${tenantId}/v2.0`
+    const first = `${cloud.tokenIssuer}/${tenantId}/`
+    const issuer = version === '1.0' ? first : `https://${cloud.preferredHost}/${tenantId}/v2.0`
     return {
       aud: audience,
       iss: issuer,
@@ -196,16 +195,16 @@ export class Entra {
     }
   }
 
-  #authenticate(form: URLSearchParams, identity: Identity): Answer | undefined {
+  #authenticate(form: URLSearchParams, identity: Identity): [OAuthError, Trouble] | undefined {
     const secret = form.get('client_secret')
     if (secret !== null) {
       if (identity.secrets.some((one) => equal(one, secret))) return undefined
-      return this.#refuse('invalid_client', wrongSecret(identity.clientId))
+      return ['invalid_client', wrongSecret(identity.clientId)]
     }
     const assertion = form.get('client_assertion')
-    if (assertion === null) return this.#refuse('invalid_client', noCredential)
+    if (assertion === null) return ['invalid_client', noCredential]
     if (form.get('client_assertion_type') !== jwtBearer) {
-      return this.#refuse('invalid_request', missingField('client_assertion_type'))
+      return ['invalid_request', missingField('client_assertion_type')]
     }
     const token = parseToken(assertion)
     const trouble =
@@ -214,10 +213,10 @@ export class Entra {
         : isOwnAssertion(token, identity.clientId)
           ? troubleWithOwnAssertion(token, identity, this.#state.tenantId, this.#clock.now())
           : troubleWithFederatedAssertion(token, identity, this.#state, this.#clock.now())
-    return trouble && this.#refuse('invalid_client', trouble)
+    return trouble && ['invalid_client', trouble]
   }
 
-  #refuse(error: OAuthError, trouble: Trouble): Answer {
+  #refuse(cloud: Cloud, error: OAuthError, trouble: Trouble): Answer {
     const timestamp = `${new Date(this.#clock.now()).toISOString().slice(0, 19).replace('T', ' ')}Z`
     const traceId = this.#guid()
     const correlationId = this.#guid()
@@ -231,7 +230,7 @@ export class Entra {
         timestamp,
         trace_id: traceId,
         correlation_id: correlationId,
-        error_uri: `https://${authorityHost}/error?code=${trouble.code}`,
+        error_uri: `https://${cloud.authorityHost}/error?code=${trouble.code}`,
       },
     }
   }
@@ -247,6 +246,12 @@ const headers = { 'Cache-Control': 'no-store, no-cache', Pragma: 'no-cache', Exp
 const eventGridApp = '4962773b-9cdb-44cf-a8bf-237846a00ab7'
 const eventGridObject = '44444444-4444-4444-4444-444444444444'
 const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/** Of the scope `<resource>/.default`. */
+function resourceIn(form: URLSearchParams): string | undefined {
+  const scopes = (form.get('scope') ?? '').split(' ')
+  return scopes.find((part) => part.endsWith('/.default'))?.slice(0, -'/.default'.length)
+}
 
 function equal(one: string, other: string): boolean {
   const a = Buffer.from(one)

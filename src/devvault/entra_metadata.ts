@@ -1,17 +1,23 @@
 /** What msal asks for before the first token. */
-export const authorityHost = 'login.microsoftonline.com'
+import { type Cloud, cloudOf, clouds } from './clouds.ts'
 
-export function instances(tenantId: string): unknown {
-  const aliases = [authorityHost, 'login.windows.net', 'login.microsoft.com', 'sts.windows.net']
+/** All clouds, as msal's own list has them: the Entra of each knows the others. */
+export function instances(host: string, tenantId: string): unknown {
   return {
-    tenant_discovery_endpoint: `https://${authorityHost}/${tenantId}/v2.0/.well-known/openid-configuration`,
+    tenant_discovery_endpoint: `https://${host}/${tenantId}/v2.0/.well-known/openid-configuration`,
     'api-version': '1.1',
-    metadata: [{ preferred_network: authorityHost, preferred_cache: 'login.windows.net', aliases }],
+    metadata: clouds.map(({ authorityHost, aliases, preferredHost, cacheHost }) => ({
+      preferred_network: preferredHost,
+      preferred_cache: cacheHost,
+      aliases: [authorityHost, ...aliases],
+    })),
   }
 }
 
-export function metadata(origin: string, tenant: string): unknown {
-  const base = `${origin}/${tenant}`
+/** Endpoints have the name that the cloud prefers, whatever alias was asked (reported of China). */
+export function metadata(cloud: Cloud, host: string, tenant: string): unknown {
+  const isAzure = cloudOf(host) !== undefined
+  const base = `https://${isAzure ? cloud.preferredHost : host}/${tenant}`
   return {
     token_endpoint: `${base}/oauth2/v2.0/token`,
     token_endpoint_auth_methods_supported: [
@@ -29,6 +35,6 @@ export function metadata(origin: string, tenant: string): unknown {
     request_uri_parameter_supported: false,
     authorization_endpoint: `${base}/oauth2/v2.0/authorize`,
     tenant_region_scope: 'NA',
-    cloud_instance_name: 'microsoftonline.com',
+    cloud_instance_name: cloud.instanceName,
   }
 }

@@ -97,7 +97,8 @@ export interface DeniedCall {
 
 /** Reported word for word in several issues (resource group and subscription are invented). */
 export function forbiddenByRbac(denied: DeniedCall): Refusal {
-  const vault = `/subscriptions/00000000-0000-0000-0000-00000000d0e5/resourcegroups/devvault/providers/microsoft.keyvault/vaults/${denied.vault.toLowerCase()}`
+  const [name = ''] = denied.vault.split('.')
+  const vault = `/subscriptions/00000000-0000-0000-0000-00000000d0e5/resourcegroups/devvault/providers/microsoft.keyvault/vaults/${name.toLowerCase()}`
   const object = denied.object === '' ? '' : `/${denied.object.toLowerCase()}`
   const lines = [
     'Caller is not authorized to perform action on resource.',
@@ -108,7 +109,7 @@ export function forbiddenByRbac(denied: DeniedCall): Refusal {
     'Assignment: (not found)',
     'DenyAssignmentId: null',
     "DecisionReason: 'DeniedWithNoValidRBAC' ",
-    `Vault: ${denied.vault};location=${region}`,
+    `Vault: ${name};location=${region}`,
     '',
   ]
   return vaultError(403, 'Forbidden', lines.join('\r\n'), 'ForbiddenByRbac')

@@ -101,6 +101,7 @@ export class EventGrid {
         time: clock.now(),
         operation: 'eventgrid/deliver',
         method: delivery.method,
+        host: new URL(to.endpoint).hostname,
         vault: vault.name,
         object: name,
         version,

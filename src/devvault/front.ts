@@ -1,14 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../clock.ts'
 import type { Random } from '../random.ts'
+import {
+  type Cloud,
+  cloudOf,
+  hostOf,
+  publicCloud,
+  type VaultKind,
+  vaultKindOf,
+  vaultNameOf,
+} from './clouds.ts'
 import type { Control } from './control.ts'
 import { type DataPlane, type VaultRequest, vaultHeaders } from './data_plane.ts'
 import type { Entra } from './entra.ts'
-import { authorityHost } from './entra_metadata.ts'
 import { type Fault, faultAnswer } from './faults.ts'
 import { type Answer, Refusal, readBody, send, type Target, targetOf } from './http.ts'
 import { answerImds } from './imds.ts'
 import type { PlainRequest } from './listening.ts'
+import { managedHsmHeaders } from './managed_hsm.ts'
 import { newVersionId } from './objects.ts'
 import type { State, VaultState } from './state.ts'
 
@@ -32,7 +41,13 @@ interface Outcome {
   readonly object: string
   readonly version: string
   readonly clientId: string
+  readonly resource?: string
 }
+
+/** Who is behind the name that was asked. */
+type Addressed =
+  | { readonly type: 'entra'; readonly cloud: Cloud }
+  | { readonly type: 'vault'; readonly vault: VaultState; readonly kind: VaultKind }
 
 /** Takes requests for all names, lets vault or Entra answer, and writes them down. */
 export class Front {
@@ -56,14 +71,15 @@ export class Front {
       return
     }
     const outcome =
-      addressed === 'entra'
-        ? await this.#entra(request, host, target, body)
+      addressed.type === 'entra'
+        ? await this.#entra(request, host, target, body, addressed.cloud)
         : await this.#vault(request, host, target, body, addressed)
     const { answer, ...what } = outcome
     const status = answer === 'drop' ? 0 : answer.status
     control.journal.add({
       time,
       method: request.method ?? '',
+      host: withoutPort(host),
       status,
       duration: Math.round(clock.monotonic() - started),
       requestId,
@@ -73,13 +89,16 @@ export class Front {
       response.destroy()
       return
     }
-    if (addressed === 'entra') {
+    if (addressed.type === 'entra') {
       send(response, withHeaders(answer, { 'x-ms-request-id': requestId }))
       return
     }
     const clientRequestId = request.headers['x-ms-client-request-id']?.toString()
     const authorised = what.clientId !== '' && status !== 403
-    send(response, withHeaders(answer, vaultHeaders(requestId, clientRequestId, authorised)))
+    const headers = addressed.kind.isManagedHsm
+      ? managedHsmHeaders(requestId, what.clientId !== '')
+      : vaultHeaders(requestId, clientRequestId, authorised)
+    send(response, withHeaders(answer, headers))
   }
 
   /** The metadata endpoint: counted, delayed and disturbed like everything else. */
@@ -96,6 +115,7 @@ export class Front {
       object: clientId,
       vault: '',
       version: '',
+      host: withoutPort(String(request.headers.host ?? '')),
       method: request.method,
       status: served === 'drop' ? 0 : served.status,
       duration: Math.round(clock.monotonic() - started),
@@ -105,14 +125,21 @@ export class Front {
   }
 
   /** A host that is no vault of ours is not answered: nothing has its name. */
-  #addressed(host: string, target: Target | undefined): VaultState | 'entra' | undefined {
-    const name = host.replace(/:\d+$/, '')
-    const { vaults } = this.#parts.state
-    if (name === authorityHost) return 'entra'
-    if (name.endsWith('.vault.azure.net')) return vaults.get(name.split('.')[0] ?? '')
-    if (name !== '127.0.0.1' && name !== 'localhost') return undefined
+  #addressed(host: string, target: Target | undefined): Addressed | undefined {
+    const name = withoutPort(host)
+    const cloud = cloudOf(name)
+    if (cloud !== undefined) return { type: 'entra', cloud }
+    if (name !== '127.0.0.1' && name !== 'localhost') return this.#vaultAt(name)
     const area = /^(deleted)?(keys|certificates|secrets)$/
-    return area.test(target?.path[0] ?? '') ? vaults.get(this.#parts.defaultVault) : 'entra'
+    return area.test(target?.path[0] ?? '')
+      ? this.#vaultAt(hostOf(this.#parts.defaultVault))
+      : { type: 'entra', cloud: publicCloud }
+  }
+
+  #vaultAt(host: string): Addressed | undefined {
+    const vault = this.#parts.state.vaults.get(vaultNameOf(host))
+    const kind = vaultKindOf(host)
+    return vault && kind && { type: 'vault', vault, kind }
   }
 
   async #entra(
@@ -120,18 +147,28 @@ export class Front {
     host: string,
     target: Target,
     body: string,
+    cloud: Cloud,
   ): Promise<Outcome> {
     const { entra } = this.#parts
-    const { operation, clientId, ...answer } = entra.answer({
+    const { operation, clientId, resource, ...answer } = entra.answer({
+      cloud,
       method: request.method ?? '',
-      origin: `https://${host}`,
+      host: host.replace(/:443$/, ''),
       path: target.path,
       query: target.query,
       body,
     })
     const object = clientId ?? ''
     const served = await this.#serve(operation, object, async () => answer)
-    return { answer: served, operation, vault: '', object, version: '', clientId: object }
+    return {
+      answer: served,
+      operation,
+      vault: '',
+      object,
+      version: '',
+      clientId: object,
+      ...(resource !== undefined && { resource }),
+    }
   }
 
   async #vault(
@@ -139,11 +176,12 @@ export class Front {
     host: string,
     target: Target,
     body: string,
-    vault: VaultState,
+    { vault, kind }: Extract<Addressed, { type: 'vault' }>,
   ): Promise<Outcome> {
     const { dataPlane } = this.#parts
     const vaultRequest: VaultRequest = {
       vault,
+      kind,
       origin: `https://${host.replace(/:443$/, '')}`,
       method: request.method ?? '',
       path: target.path,
@@ -185,6 +223,10 @@ export class Front {
       throw thrown
     }
   }
+}
+
+function withoutPort(host: string): string {
+  return host.replace(/:\d+$/, '')
 }
 
 function failureOf(fault: Fault): Answer | 'drop' | undefined {

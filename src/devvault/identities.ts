@@ -30,7 +30,7 @@ export interface FederatedCredential {
 export interface Permission {
   /** Such as `keys/sign/action`; `Microsoft.KeyVault/vaults/` may lead, `*` may stand for a tail. */
   readonly actions: readonly string[]
-  /** A vault's name; all vaults when absent. */
+  /** A vault's name; all vaults, but no Managed HSM, when absent. */
   readonly vault?: string
   /** One object, such as `keys/ca`; the whole vault when absent. */
   readonly object?: string
@@ -78,17 +78,22 @@ export function federatedCredentialFrom(input: FederationInput): FederatedCreden
   return { issuer, subject, audience }
 }
 
-/** `object` is `keys/name`, or empty for an operation on the vault, such as a list. */
+/**
+ * A Managed HSM has assignments of its own: what is given for all vaults is not given there.
+ *
+ * @param object `keys/name`, or empty for an operation on the vault, such as a list
+ */
 export function isAllowed(
   identity: Identity,
   action: string,
   vault: string,
   object: string,
+  isManagedHsm: boolean,
 ): boolean {
   return identity.permissions.some(
     (permission) =>
       permission.actions.some((allowed) => covers(allowed, action)) &&
-      (permission.vault === undefined || same(permission.vault, vault)) &&
+      (permission.vault === undefined ? !isManagedHsm : same(permission.vault, vault)) &&
       (permission.object === undefined || same(permission.object, object)),
   )
 }

@@ -1,7 +1,8 @@
 /**
- * The token endpoint of a virtual machine's metadata service: plain HTTP, known by a header. Shapes
+ * The token endpoint of a virtual machine's metadata service, in the public cloud: plain HTTP, known by a header. Shapes
  * and error texts are documented or reported in public issues unless marked as believed.
  */
+import { publicCloud } from './clouds.ts'
 import type { Entra } from './entra.ts'
 import type { Answer, Target } from './http.ts'
 import type { Identity } from './identities.ts'
@@ -48,7 +49,7 @@ export function answerImds(request: ImdsRequest, state: State, entra: Entra): Im
       'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',
     )
   }
-  const token = entra.tokenFor(identity, resource)
+  const token = entra.tokenFor(publicCloud, identity, resource)
   if (token === undefined) {
     // Believed: Entra's refusal is passed on.
     return refuse(`AADSTS500011: The resource principal named ${resource} was not found`)

@@ -1,15 +1,18 @@
 import { fileURLToPath } from 'node:url'
-import { authorityHost } from './entra_metadata.ts'
+import { clouds, hostOf, vaultKinds } from './clouds.ts'
 import type { FederatedCredential, Identity, ManagedKind } from './identities.ts'
 
 /** Where everything is: the JSON line printed at start. */
 export interface DevVaultInfo {
   /** `https://127.0.0.1:port`. Clients without the redirect must turn challenge verification off. */
   readonly vaultUrl: string
-  /** Name of the first vault under its production name, such as `contoso.vault.azure.net`. */
+  /** Production name of the first vault, such as `contoso.vault.azure.net`. */
   readonly vaultHost: string
   readonly vaultHosts: readonly string[]
-  /** `https://127.0.0.1:port`; behind the redirect it is `https://login.microsoftonline.com`. */
+  /**
+   * `https://127.0.0.1:port`; behind the redirect it is `https://login.microsoftonline.com`, and the
+   * authority of each other cloud.
+   */
   readonly authorityHost: string
   /** Value of AZURE_POD_IDENTITY_AUTHORITY_HOST for managed identities. */
   readonly imdsUrl: string
@@ -49,14 +52,14 @@ export interface Whereabouts {
 
 export function infoOf(where: Whereabouts, identities: readonly Identity[]): DevVaultInfo {
   const { port, imdsUrl, adminUrl, caFile, tenantId } = where
-  const vaultHosts = where.vaults.map((name) => `${name.toLowerCase()}.vault.azure.net`)
-  const reachable = [...vaultHosts, authorityHost].map((host) => `${host}:443=127.0.0.1:${port}`)
+  const vaultHosts = where.vaults.map(hostOf)
+  const authorities = clouds.flatMap(({ authorityHost, aliases }) => [authorityHost, ...aliases])
+  const reachable = [...vaultHosts, ...authorities].map((host) => `${host}:443=127.0.0.1:${port}`)
   const connect = [
     ...reachable,
     // The metadata service of Azure's machines.
     `169.254.169.254:80=${new URL(imdsUrl).host}`,
-    '*.vault.azure.net:443=!',
-    '*.managedhsm.azure.net:443=!',
+    ...vaultKinds.map(({ suffix }) => `*${suffix}:443=!`),
   ].join(',')
   const preload = new URL('redirect.mjs', import.meta.url)
   return {

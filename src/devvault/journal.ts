@@ -8,11 +8,15 @@ export interface RequestRecord {
   readonly time: number
   readonly operation: string
   readonly method: string
+  /** The name that was asked, without a port. */
+  readonly host: string
   readonly vault: string
   readonly object: string
   readonly version: string
   /** Client id; empty before a token was accepted. */
   readonly clientId: string
+  /** What a token of Entra was asked for. */
+  readonly resource?: string
   /** 0 when the connection was dropped. */
   readonly status: number
   /** Milliseconds. */

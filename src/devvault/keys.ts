@@ -11,6 +11,7 @@ import {
   privateJwk,
   rsaSize,
 } from './key_kinds.ts'
+import { managedHsmKeyOps, managedHsmKeyType } from './managed_hsm.ts'
 import {
   addVersion,
   changedAttributes,
@@ -58,22 +59,23 @@ export const keyOperations: readonly Operation[] = [
 ]
 
 async function create(call: Call): Promise<Answer> {
-  const kty = keyTypes.find((one) => one === call.body.kty)
-  if (kty === undefined) throw badParameter('Property kty has invalid value')
+  const asked = keyTypes.find((one) => one === call.body.kty)
+  if (asked === undefined) throw badParameter('Property kty has invalid value')
+  const kty = call.isManagedHsm ? managedHsmKeyType(asked) : asked
   const jwk = await generateKey(keyShape(kty, call.body.key_size, call.body.crv))
-  return add(call, kty, jwk, parseKeyOps(call.body.key_ops, kty))
+  return add(call, kty, jwk, parseKeyOps(call, call.body.key_ops, kty))
 }
 
 function importKey(call: Call): Answer {
   const given = call.body.key
   if (!isJson(given)) throw badParameter('Property key has invalid value')
-  const hsm = call.body.Hsm ?? call.body.hsm ?? false
+  const hsm = call.isManagedHsm || (call.body.Hsm ?? call.body.hsm ?? false)
   if (typeof hsm !== 'boolean') throw badParameter('Property Hsm has invalid value')
   const base = String(given.kty).replace(/-HSM$/, '')
   const kty = keyTypes.find((one) => one === (hsm ? `${base}-HSM` : String(given.kty)))
   if (kty === undefined) throw badParameter('Property key.kty has invalid value')
   const jwk = privateJwk(() => createPrivateKey({ key: { ...given, kty: base }, format: 'jwk' }))
-  return add(call, kty, jwk, parseKeyOps(given.key_ops, kty))
+  return add(call, kty, jwk, parseKeyOps(call, given.key_ops, kty))
 }
 
 function add(call: Call, kty: KeyType, jwk: JsonWebKey, keyOps: readonly string[]): Answer {
@@ -102,7 +104,7 @@ function get(call: Call): Answer {
 function update(call: Call): Answer {
   const { name, version: key } = find(call.vault.keys, 'key', call.name, call.version)
   const keyOps =
-    call.body.key_ops === undefined ? key.keyOps : parseKeyOps(call.body.key_ops, key.kty)
+    call.body.key_ops === undefined ? key.keyOps : parseKeyOps(call, call.body.key_ops, key.kty)
   const attributes = changedAttributes(key.attributes, call.body, call.nowMs)
   Object.assign(key, { keyOps, attributes, ...parseTags(call.body) })
   return { status: 200, body: bundle(call, name, key) }
@@ -196,7 +198,7 @@ function signOne(call: Call): Answer {
   const signer = signers.get(key) ?? digestSigner(key.jwk)
   signers.set(key, signer)
   const value = Buffer.from(signer(algorithm, digest)).toString('base64url')
-  return { status: 200, body: { kid, value } }
+  return { status: 200, body: { kid, value, ...(call.isManagedHsm && { alg }) } }
 }
 
 function bundle(call: Call, name: string, key: KeyVersion): Json {
@@ -220,16 +222,17 @@ function listItem(call: Call, kid: string, key: KeyVersion): Json {
 function attributesAndTags(call: Call, key: KeyVersion): Json {
   const { enabled, ...rest } = showAttributes(key.attributes)
   const size = isRsa(key.kty) && isDated(call.apiVersion) ? { key_size: rsaSize(key.jwk) } : {}
-  const hsmPlatform = isHsm(key.kty) ? '2' : '0'
+  const platform = call.isManagedHsm ? {} : { hsmPlatform: isHsm(key.kty) ? '2' : '0' }
   return {
-    attributes: { enabled, ...size, ...rest, exportable: false, hsmPlatform },
+    attributes: { enabled, ...size, ...rest, exportable: false, ...platform },
     ...showTags(key.tags),
     ...(key.managed && { managed: true }),
   }
 }
 
-function parseKeyOps(value: unknown, kty: KeyType): readonly string[] {
-  const known: readonly string[] = isRsa(kty) ? defaultKeyOps.RSA : defaultKeyOps.EC
+function parseKeyOps(call: Call, value: unknown, kty: KeyType): readonly string[] {
+  const defaults = call.isManagedHsm ? managedHsmKeyOps : defaultKeyOps
+  const known: readonly string[] = isRsa(kty) ? defaults.RSA : defaults.EC
   if (value === undefined) return known
   if (!Array.isArray(value)) throw badParameter('Property key_ops has invalid value')
   return value.map((operation) => {

@@ -16,7 +16,8 @@ Prints one JSON line with URLs, CA file, admin URL and identities, and runs unti
   --state-dir DIR     keeps everything, private keys too, for the next start
                       (default: a temporary directory, removed at the end)
   --tenant GUID       tenant id
-  --vault NAME        name of a vault, repeatable; the first answers to 127.0.0.1 (default: contoso)
+  --vault NAME        name of a vault, repeatable; the first answers to 127.0.0.1 (default: contoso).
+                      Of a Managed HSM, or outside the public cloud, its host: contoso.vault.azure.cn
   --identities FILE   JSON list of identities instead of the default ones
   --latency OP=MS     for one operation (keys/sign), a class (keys) or *; repeatable
 `

@@ -6,6 +6,7 @@ import type { VaultState } from './state.ts'
 /** One authorised request to a vault, taken apart. */
 export interface Call {
   readonly vault: VaultState
+  readonly isManagedHsm: boolean
   /** What ids in answers begin with, such as `https://contoso.vault.azure.net`. */
   readonly origin: string
   /** Empty where the path has none; an empty version means the latest. */

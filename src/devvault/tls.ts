@@ -7,6 +7,7 @@ import {
   X509Certificate,
 } from 'node:crypto'
 import type { Random } from '../random.ts'
+import { clouds, vaultKinds } from './clouds.ts'
 import { bitString, integer, octetString, oid, sequence, set, text, time, tlv } from './der.ts'
 import { extension } from './extensions.ts'
 
@@ -17,12 +18,11 @@ export interface ServerIdentity {
   readonly keyPem: string
 }
 
-/** The names of Azure's public cloud that a redirected client asks for, and the loopback ones. */
+/** The names of Azure's clouds that a redirected client asks for, and the loopback one. */
 const dnsNames = [
   'localhost',
-  '*.vault.azure.net',
-  '*.managedhsm.azure.net',
-  'login.microsoftonline.com',
+  ...vaultKinds.map(({ suffix }) => `*${suffix}`),
+  ...clouds.flatMap(({ authorityHost, aliases }) => [authorityHost, ...aliases]),
 ]
 const loopback = Uint8Array.of(127, 0, 0, 1)
 

@@ -308,7 +308,9 @@ describe('a refusal carries the AADSTS code of', () => {
   }
 
   test('an unknown tenant, for tokens (90002)', async () => {
-    const answer = await askToken(vault, secret, '99999999-0000-0000-0000-000000000000')
+    const answer = await askToken(vault, secret, {
+      tenant: '99999999-0000-0000-0000-000000000000',
+    })
     assert.equal(answer.status, 400)
     assertErrorBody(answer.body, 'invalid_request', 90002)
   })

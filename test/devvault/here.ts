@@ -89,27 +89,31 @@ export function raw(vault: DevVault, asked: RawRequest): Promise<RawAnswer> {
   })
 }
 
-/** Asks Entra for a token as a client with a secret does. */
+/** Asks Entra, the public cloud's unless `host` is another, for a token as a client with a secret does. */
 export function askToken(
   vault: DevVault,
   form: Readonly<Record<string, string>>,
-  tenant = vault.info.tenantId,
+  { tenant = vault.info.tenantId, host = 'login.microsoftonline.com' } = {},
 ): Promise<RawAnswer> {
   return raw(vault, {
-    host: 'login.microsoftonline.com',
+    host,
     method: 'POST',
     path: `/${tenant}/oauth2/v2.0/token`,
     body: new URLSearchParams(form).toString(),
   })
 }
 
-export async function tokenOf(vault: DevVault, name = 'operator'): Promise<string> {
+export async function tokenOf(
+  vault: DevVault,
+  name = 'operator',
+  resource = 'https://vault.azure.net',
+): Promise<string> {
   const { clientId, clientSecret } = identityNamed(vault, name)
   const { body } = await askToken(vault, {
     grant_type: 'client_credentials',
     client_id: clientId,
     client_secret: clientSecret ?? '',
-    scope: 'https://vault.azure.net/.default',
+    scope: `${resource}/.default`,
   })
   return stringAt(body, 'access_token')
 }

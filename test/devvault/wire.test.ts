@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { type DevVault, startDevVault } from '../../src/devvault/dev_vault.ts'
 import { FakeClock } from '../fake_clock.ts'
-import { askToken, identityNamed, raw, stringAt, tokenOf } from './here.ts'
+import { identityNamed, raw, stringAt, tokenOf } from './here.ts'
 import { encodePart } from './jwt.ts'
 
 const clock = new FakeClock()
@@ -113,16 +113,10 @@ describe('the challenge', () => {
     const other = await startDevVault()
     const foreign = await tokenOf(other)
     await other.stop()
-    const { clientId, clientSecret } = identityNamed(vault, 'operator')
-    const forHsm = await askToken(vault, {
-      grant_type: 'client_credentials',
-      client_id: clientId,
-      client_secret: clientSecret ?? '',
-      scope: 'https://managedhsm.azure.net/.default',
-    })
+    const forHsm = await tokenOf(vault, 'operator', 'https://managedhsm.azure.net')
     const cases: readonly (readonly [string, RegExp])[] = [
       ['abc', /^AKV10001/],
-      [stringAt(forHsm.body, 'access_token'), /^AKV10022: Invalid audience/],
+      [forHsm, /^AKV10022: Invalid audience/],
       [foreign, /^AKV10046: Unable to resolve the key used for signature validation/],
       [`${header}.${forged}.${signature}`, /InvalidSignature/],
       [`${encodePart({ alg: 'none' })}.${claims}.${signature}`, /^AKV10046/],
