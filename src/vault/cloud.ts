@@ -16,7 +16,8 @@ export interface VaultLocation {
 }
 
 const publicAuthority = 'https://login.microsoftonline.com'
-const chinaAuthority = 'https://login.chinacloudapi.cn'
+/** Its older name, login.chinacloudapi.cn, only sends clients on to this one. */
+const chinaAuthority = 'https://login.partner.microsoftonline.cn'
 const governmentAuthority = 'https://login.microsoftonline.us'
 
 /**

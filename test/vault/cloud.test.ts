@@ -8,7 +8,11 @@ const all = [...cloudBySuffix.keys()]
 test('the cloud follows from the host of the vault', () => {
   for (const [url, authorityHost, scope] of [
     ['https://contoso.vault.azure.net', 'https://login.microsoftonline.com', 'vault.azure.net'],
-    ['https://contoso.vault.azure.cn', 'https://login.chinacloudapi.cn', 'vault.azure.cn'],
+    [
+      'https://contoso.vault.azure.cn',
+      'https://login.partner.microsoftonline.cn',
+      'vault.azure.cn',
+    ],
     [
       'https://contoso.managedhsm.usgovcloudapi.net',
       'https://login.microsoftonline.us',
