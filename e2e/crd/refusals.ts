@@ -17,6 +17,18 @@ const identity = { workload: {} }
 
 const ca = { certificate: { keyVaultCertificate: ref } }
 
+/** Each place where a CA can have certificates from its vault. */
+const fromVault = [{ keyVaultCertificate: ref }, { keyVaultSecret: ref }].flatMap((certificate) => {
+  const chain = { keyVaultSecret: ref }
+  const next = { key: ref, certificate: { pem: 'PEM' } }
+  return [
+    { certificate },
+    { chain },
+    { next: { ...next, certificate } },
+    { next: { ...next, chain } },
+  ]
+})
+
 /** The present CA and the next have the same fields. */
 const cas = ['spec.ca', 'spec.ca.next']
 
@@ -181,6 +193,15 @@ export function refusedModes(entry: Json): readonly Refused[] {
       path: 'spec',
       values: [{ vaultUrl: 'https://contoso.managedhsm.azure.net', identity, certificates }],
       message: 'certificates need a vault; a Managed HSM has keys only',
+    },
+    {
+      path: 'spec',
+      values: fromVault.map((from) => ({
+        vaultUrl: 'https://Contoso.ManagedHSM.azure.net',
+        identity,
+        ca: { key: ref, certificate: { pem: 'PEM' }, ...from },
+      })),
+      message: 'a Managed HSM has keys only; give certificates and chains by pem or configMapRef',
     },
     {
       path: 'spec.certificates[0].name',

@@ -179,7 +179,7 @@ interface CommonValues {
 
 function readCommon(values: CommonValues): CaFlags {
   const vault = readVaultFlags(values)
-  if (vault.location.host.includes('.managedhsm.')) {
+  if (vault.location.isManagedHsm) {
     throw new Error(
       '--vault: a Managed HSM keeps no secrets, and so no certificate; name a vault (a premium one has HSM keys)',
     )

@@ -13,6 +13,8 @@ export interface VaultLocation {
   readonly url: string
   readonly host: string
   readonly cloud: Cloud
+  /** Keys only, with roles of its own. */
+  readonly isManagedHsm: boolean
 }
 
 const publicAuthority = 'https://login.microsoftonline.com'
@@ -70,7 +72,12 @@ export function parseVaultUrl(text: string, allowedSuffixes: readonly string[]):
         '(3 to 24 letters, digits and hyphens); copy the "Vault URI" of the vault',
     )
   }
-  return { url: `https://${url.hostname}`, host: url.hostname, cloud: known }
+  return {
+    url: `https://${url.hostname}`,
+    host: url.hostname,
+    cloud: known,
+    isManagedHsm: suffix.startsWith('.managedhsm.'),
+  }
 }
 
 function cloud(authorityHost: string, resource: string): Cloud {

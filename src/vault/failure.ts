@@ -37,6 +37,8 @@ export interface VaultRight {
   readonly dataAction: string
   /** As `"sign" for keys`. */
   readonly accessPolicy: string
+  /** Where the role is given, when that is not the vault. */
+  readonly where?: string
 }
 
 interface Reading {
@@ -46,7 +48,7 @@ interface Reading {
 
 const grantRole = ({ who, right }: VaultAction) =>
   `grant ${who} the role "${right.role}", or one with the data action ` +
-  `${right.dataAction}, on the vault; a new role assignment takes some minutes to work`
+  `${right.dataAction}, ${right.where ?? 'on the vault'}; a new role assignment takes some minutes to work`
 
 const grantPolicy = ({ who, right }: VaultAction) =>
   `give ${who} the permission ${right.accessPolicy} in the access policies of the vault`

@@ -15,6 +15,13 @@ const signWithKey: VaultRight = {
   accessPolicy: '"sign" for keys',
 }
 
+const signInManagedHsm: VaultRight = {
+  role: 'Managed HSM Crypto User',
+  dataAction: 'Microsoft.KeyVault/managedHsm/keys/sign/action',
+  accessPolicy: '"sign" for keys',
+  where: 'on the Managed HSM (az keyvault role assignment create --hsm-name)',
+}
+
 /** `POST /keys/{name}/{version}/sign`: one request for one signature. */
 export async function postSign(call: SignCall): Promise<Uint8Array> {
   const { key, algorithm, digest } = call.request
@@ -58,7 +65,7 @@ function actionOf({ location, tokens, request }: SignCall): VaultAction {
     what: `sign with key "${request.key.name}"`,
     vaultUrl: location.url,
     who: tokens.who,
-    right: signWithKey,
+    right: location.isManagedHsm ? signInManagedHsm : signWithKey,
     object: `key "${request.key.name}" with version ${request.key.version}`,
     ifRefused:
       `name a key that can sign by ${request.algorithm}, which follows from the CA certificate and ` +

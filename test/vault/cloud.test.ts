@@ -23,6 +23,7 @@ test('the cloud follows from the host of the vault', () => {
       url,
       host: url.slice('https://'.length),
       cloud: { authorityHost, scope: `https://${scope}/.default` },
+      isManagedHsm: scope.startsWith('managedhsm.'),
     })
   }
 })
