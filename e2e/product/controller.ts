@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { ApiPath, Cluster } from '../harness/cluster.ts'
 import type { RunningProcess } from '../harness/process.ts'
 import { until } from '../harness/until.ts'
-import { installChart, renderedController } from './chart.ts'
+import { installChart, renderedController, type Values } from './chart.ts'
 import type { DevVault } from './dev_vault.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -13,9 +13,13 @@ export const tokenAudience = 'api://AzureADTokenExchange'
 /** Whether the product is installed by its chart, in place of `config/`. */
 export const isByChart = () => process.env.INSTALL === 'chart'
 
-/** Applies what a user applies: CRDs and RBAC, the approver's grant included. */
-export async function installProduct(cluster: Cluster): Promise<void> {
-  await (isByChart() ? installChart(cluster) : applyConfig(cluster))
+/**
+ * Applies what a user applies: CRDs and RBAC, the approver's grant included.
+ *
+ * @param values of the chart, where it is installed by that
+ */
+export async function installProduct(cluster: Cluster, values: Values = {}): Promise<void> {
+  await (isByChart() ? installChart(cluster, values) : applyConfig(cluster))
   await until('our kinds served', async () => {
     const answer = await cluster.api('GET', '/apis/keyvault.akv-issuer.io/v1alpha1/clusterissuers')
     return answer.code === 200
@@ -64,6 +68,8 @@ export async function startController(
       AZURE_TENANT_ID: vault.tenantId,
       AZURE_CLIENT_ID: vault.identity('akv-issuer').clientId,
       AZURE_FEDERATED_TOKEN_FILE: tokenFile,
+      // The webhook sets it; an issuer's vault decides all the same.
+      AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com/',
     },
     readyWhen: (output) => output.includes('"started"'),
   })

@@ -20,9 +20,14 @@ export class DevVault {
     this.name = name
   }
 
+  /** As `contoso.vault.azure.net`; a name with dots is the host of a vault elsewhere. */
+  get host(): string {
+    return this.name.includes('.') ? this.name : `${this.name}.vault.azure.net`
+  }
+
   /** `https://contoso.vault.azure.net`: how issuers name it. */
   get url(): string {
-    return `https://${this.name}.vault.azure.net`
+    return `https://${this.host}`
   }
 
   /** Another vault of the same process, with the same Entra before it. */

@@ -4,6 +4,7 @@ import type { RunningProcess } from '../harness/process.ts'
 import { startCluster } from '../harness/start_cluster.ts'
 import { until } from '../harness/until.ts'
 import { type CaKey, createVaultCa, type VaultCa } from './ca.ts'
+import type { Values } from './chart.ts'
 import { federate, installProduct, startController } from './controller.ts'
 import { type DevVault, startDevVault } from './dev_vault.ts'
 import { allowNotices } from './event_grid.ts'
@@ -17,7 +18,9 @@ export interface SceneOptions {
   readonly crds?: readonly string[]
   /** Of each call to the vault, in milliseconds. Default 0. */
   readonly latencyMs?: number
-  /** Names of the vaults. Default `contoso` alone. */
+  /** Values of the chart, where the product is installed by that. */
+  readonly chartValues?: Values
+  /** Names of the vaults, the issuer's first. Default `contoso` alone. */
   readonly vaults?: readonly string[]
   readonly caKey?: CaKey
   readonly controllerFlags?: readonly string[]
@@ -111,13 +114,17 @@ export class Scene {
 
 export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   const { audit = false, certManagerArgs = [], crds = [], latencyMs = 0, caKey } = options
+  const { chartValues = {} } = options
   const vaultFlags = [
     ...(options.vaults ?? []).map((name) => `--vault=${name}`),
     ...(latencyMs > 0 ? [`--latency=*=${latencyMs}`] : []),
   ]
   const cluster = await startCluster({ audit, crds, certManager: { args: certManagerArgs } })
   try {
-    const [vault] = await Promise.all([startDevVault(cluster, vaultFlags), installProduct(cluster)])
+    const [vault] = await Promise.all([
+      startDevVault(cluster, vaultFlags),
+      installProduct(cluster, chartValues),
+    ])
     const [ca] = await Promise.all([
       createVaultCa(vault, 'ca', caKey && { keyType: caKey }),
       federate(cluster, vault),

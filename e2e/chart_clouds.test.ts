@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { at, conditionOf, type Json, listAt, textAt } from './harness/json.ts'
+import { createVaultCa } from './product/ca.ts'
+import type { DevVault } from './product/dev_vault.ts'
+import { certificate, clusterIssuer } from './product/manifests.ts'
+import { certificatesIn, clusterIssuers, type Scene, startScene } from './product/scene.ts'
+
+process.env.INSTALL = 'chart'
+
+/** What an issuer with a vault in the cloud asks of Entra. */
+const clouds = [
+  {
+    name: 'china',
+    vault: 'contoso.vault.azure.cn',
+    authority: 'login.partner.microsoftonline.cn',
+    resource: 'https://vault.azure.cn',
+  },
+  {
+    name: 'government',
+    vault: 'contoso.vault.usgovcloudapi.net',
+    authority: 'login.microsoftonline.us',
+    resource: 'https://vault.usgovcloudapi.net',
+  },
+] as const
+
+const managedHsm = 'contoso.managedhsm.azure.net'
+const vaults = ['contoso', managedHsm, ...clouds.map(({ vault }) => vault)]
+const vaultHostSuffixes = [
+  '.vault.azure.net',
+  '.managedhsm.azure.net',
+  '.vault.azure.cn',
+  '.vault.usgovcloudapi.net',
+]
+
+describe('vaults elsewhere than in the public cloud', () => {
+  let scene: Scene
+  before(async () => {
+    const controller = { vaultHostSuffixes, probeInterval: '2s' }
+    scene = await startScene({ vaults, chartValues: { controller } })
+  })
+  after(() => scene?.stop())
+
+  for (const { name, vault: host, authority, resource } of clouds) {
+    test(`${name}: authority, scope and audience follow from the host of the vault`, async () => {
+      const vault = scene.vault.other(host)
+      await scene.ready(await issuer(name, vault))
+      await issues(name)
+      assert.deepEqual(await tokensFor(resource), [`${authority} 200`])
+      assert.deepEqual(await signaturesOf(vault), [`${host} 200`])
+    })
+  }
+
+  test('nothing but tokens is asked of an authority, and of the own one alone', async () => {
+    const operations = (await requests()).map((request) => textAt(request, 'operation'))
+    assert.deepEqual([...new Set(operations)].sort(), ['entra/token', 'keys/sign'])
+    assert.deepEqual(await tokensFor('https://vault.azure.net'), ['login.microsoftonline.com 200'])
+  })
+
+  test('no token is asked for a vault whose suffix the operator left out', async () => {
+    const elsewhere = scene.vault.other('contoso.managedhsm.azure.cn')
+    const path = await issuer('left-out', elsewhere, scene.ca)
+    assert.equal(
+      messageOf(await scene.ready(path, 'False', 'VaultHostNotAllowed')),
+      'vaultUrl host "contoso.managedhsm.azure.cn" does not end in one of the allowed suffixes ' +
+        `${vaultHostSuffixes.join(', ')}; correct vaultUrl, or have the operator of the controller ` +
+        'extend --vault-host-suffixes',
+    )
+    assert.deepEqual(await tokensFor('https://managedhsm.azure.cn'), [])
+  })
+
+  test('a Managed HSM signs once its own roles allow it', async () => {
+    const { vault } = scene
+    const hsm = vault.other(managedHsm)
+    const { clientId } = vault.identity('akv-issuer')
+    const path = await issuer('hsm', hsm)
+    assert.match(
+      messageOf(await scene.ready(path, 'False', 'VaultForbidden')),
+      new RegExp(
+        'HTTP 403 AccessDenied: Not authorized to access ' +
+          'Microsoft\\.KeyVault/managedHsm/keys/sign/action on /keys/ca \\(Activity ID: \\w+\\) — ' +
+          `grant client ${clientId} the role "Managed HSM Crypto User", or one with the data action ` +
+          'Microsoft\\.KeyVault/managedHsm/keys/sign/action, on the Managed HSM \\(az keyvault role ' +
+          'assignment create --hsm-name\\); a new role assignment takes some minutes to work$',
+      ),
+    )
+    await grant(managedHsm)
+    await scene.ready(path)
+    await issues('hsm')
+    assert.deepEqual(await tokensFor('https://managedhsm.azure.net'), [
+      'login.microsoftonline.com 200',
+    ])
+    assert.deepEqual(await signaturesOf(hsm), [`${managedHsm} 200`, `${managedHsm} 403`])
+    const key = await hsm.manage('GET', 'keys/ca')
+    assert.equal(textAt(key, 'key', 'kty'), 'EC-HSM')
+  })
+
+  test('a Managed HSM gives no certificates', async () => {
+    const vaultUrl = scene.vault.other(managedHsm).url
+    const version = '0123456789abcdef0123456789abcdef'
+    const refused = async (spec: object) => {
+      const issuerOf = {
+        ...clusterIssuer('refused', vaultUrl, scene.ca),
+        spec: { vaultUrl, ...spec },
+      }
+      const { code, body } = await scene.cluster.api('POST', clusterIssuers, issuerOf)
+      assert.equal(code, 422)
+      return textAt(body, 'message')
+    }
+    assert.match(
+      await refused({ certificates: [{ name: 'myapp', namespaces: { all: true } }] }),
+      /certificates need a vault; a Managed HSM has keys only/,
+    )
+    assert.match(
+      await refused({ ca: { certificate: { keyVaultCertificate: { name: 'ca', version } } } }),
+      /a Managed HSM has keys only; give certificates and chains by pem or configMapRef/,
+    )
+  })
+
+  /** A ClusterIssuer that signs with a CA of the vault, a new one if none is given. */
+  async function issuer(name: string, vault: DevVault, ca?: Scene['ca']) {
+    const ofVault = ca ?? (await createVaultCa(vault, 'ca'))
+    await scene.cluster.must('POST', clusterIssuers, clusterIssuer(name, vault.url, ofVault))
+    return `${clusterIssuers}/${name}` as const
+  }
+
+  async function issues(issuerName: string): Promise<void> {
+    const namespace = await scene.cluster.namespace(issuerName)
+    const asked = certificate('a', { issuer: issuerName })
+    await scene.cluster.must('POST', certificatesIn(namespace), asked)
+    await scene.ready(`${certificatesIn(namespace)}/a`)
+  }
+
+  /** Lets the controller sign with all keys, of the Managed HSM too. */
+  async function grant(hsm: string): Promise<void> {
+    const identities = listAt(await scene.vault.admin('GET', '/identities'), 'identities')
+    const ours = identities.find((each) => at(each, 'name') === 'akv-issuer')
+    const actions = ['keys/sign/action']
+    await scene.vault.admin('PUT', '/identities', {
+      name: 'akv-issuer',
+      clientId: textAt(ours, 'clientId'),
+      federation: listAt(ours, 'federation'),
+      permissions: [{ actions }, { actions, vault: hsm }],
+    })
+  }
+
+  async function requests(): Promise<readonly Json[]> {
+    return listAt(await scene.vault.admin('GET', '/requests'), 'requests')
+  }
+
+  /** Who was asked for tokens for a resource, as `login.microsoftonline.com 200`, each once. */
+  async function tokensFor(resource: string): Promise<readonly string[]> {
+    return hostsAndStatus((await requests()).filter((each) => at(each, 'resource') === resource))
+  }
+
+  async function signaturesOf({ name }: DevVault): Promise<readonly string[]> {
+    const ofVault = (await requests()).filter((each) => at(each, 'vault') === name)
+    return hostsAndStatus(ofVault.filter((each) => at(each, 'operation') === 'keys/sign'))
+  }
+})
+
+function hostsAndStatus(requests: readonly Json[]): readonly string[] {
+  const words = requests.map((each) => `${textAt(each, 'host')} ${String(at(each, 'status'))}`)
+  return [...new Set(words)].sort()
+}
+
+function messageOf(object: Json): string {
+  return textAt(conditionOf(object, 'Ready'), 'message')
+}
