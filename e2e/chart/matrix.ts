@@ -25,6 +25,7 @@ export const matrix: ReadonlyMap<string, Values> = new Map<string, Values>([
       tokenRequest: [
         { namespace: 'team-a', serviceAccounts: ['vault'] },
         { namespace: 'apps', serviceAccounts: ['vault', 'other'] },
+        { namespace: 'team-a', serviceAccounts: ['vault', 'gateway'] },
       ],
       controller: { certificatePollInterval: '1m', rotationWindow: '10s', logLevel: 'debug' },
     },
@@ -55,6 +56,7 @@ export const matrix: ReadonlyMap<string, Values> = new Map<string, Values>([
           { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } },
         ],
         egressPorts: [443, 3128],
+        metadataService: true,
       },
       metrics: { serviceMonitor: { enabled: true, labels: { release: 'prometheus' } } },
     },

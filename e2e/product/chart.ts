@@ -52,16 +52,16 @@ export async function installChart(
 
 /** Lets the controller deliver into one more namespace. */
 export async function deliverInto(cluster: Cluster, namespace: string): Promise<void> {
-  const { stdout } = await helm(cluster, [
-    'get',
-    'values',
-    releaseName,
-    `--namespace=${releaseName}`,
-    '--output=json',
-  ])
-  const namespaces = listAt(parseJson(stdout), 'deliver', 'namespaces')
+  const namespaces = listAt(await givenValues(cluster), 'deliver', 'namespaces')
   const deliver = { enabled: true, namespaces: [...namespaces, namespace] }
   await installChart(cluster, { deliver })
+}
+
+/** Lets the controller act as one more ServiceAccount. */
+export async function actAs(cluster: Cluster, namespace: string, account: string): Promise<void> {
+  const others = listAt(await givenValues(cluster), 'tokenRequest')
+  const tokenRequest = [...others, { namespace, serviceAccounts: [account] }]
+  await installChart(cluster, { tokenRequest })
 }
 
 /** What the release's Deployment runs. */
@@ -80,4 +80,11 @@ export async function renderedController(cluster: Cluster): Promise<Rendered> {
     serviceAccount: textAt(pod, 'serviceAccountName'),
     deployment,
   }
+}
+
+/** The values that the release was given, without defaults. */
+async function givenValues(cluster: Cluster): Promise<Json> {
+  const release = [releaseName, `--namespace=${releaseName}`]
+  const { stdout } = await helm(cluster, ['get', 'values', ...release, '--output=json'])
+  return parseJson(stdout)
 }
