@@ -9,6 +9,14 @@ import { IssuerError } from '../error.ts'
 import type { ClientCertificate } from './client_certificate.ts'
 import type { Cloud } from './cloud.ts'
 import { ManagedIdentity } from './managed_identity.ts'
+import {
+  type TokenProxy,
+  type TokenProxyVariables,
+  throughProxy,
+  tokenProxy,
+  tokenProxyVariables,
+} from './token_proxy.ts'
+import { credentialOver, straight } from './token_transport.ts'
 
 /** Who the issuer is to Entra, with everything resolved. */
 export type Identity = CompleteIdentity | AccountIdentity
@@ -21,6 +29,8 @@ export type CompleteIdentity =
       readonly clientId: string
       /** File with the federated ServiceAccount token; read anew as the kubelet renews it. */
       readonly tokenFile: string
+      /** Asked in place of Entra, where the cluster has identity bindings. */
+      readonly proxy: TokenProxy | undefined
     }
   /** Of the machine; `clientId` chooses one of several that are assigned to it. */
   | { readonly type: 'managed'; readonly clientId: string | undefined }
@@ -56,6 +66,7 @@ export interface WorkloadEnvironment {
   readonly tenantId: string | undefined
   readonly clientId: string | undefined
   readonly tokenFile: string | undefined
+  readonly proxy: TokenProxyVariables
 }
 
 export function workloadEnvironment(env: NodeJS.ProcessEnv): WorkloadEnvironment {
@@ -63,13 +74,14 @@ export function workloadEnvironment(env: NodeJS.ProcessEnv): WorkloadEnvironment
     tenantId: env.AZURE_TENANT_ID,
     clientId: env.AZURE_CLIENT_ID,
     tokenFile: env.AZURE_FEDERATED_TOKEN_FILE,
+    proxy: tokenProxyVariables(env),
   }
 }
 
 /**
  * The controller's own federated identity, with what the issuer's spec says taking precedence.
  *
- * @throws IssuerError `IdentityRefused` when something is said by neither
+ * @throws IssuerError `IdentityRefused` when something is said by neither, or cannot be meant
  */
 export function workloadIdentity(
   spec: { readonly tenantId: string | undefined; readonly clientId: string | undefined },
@@ -94,7 +106,7 @@ export function workloadIdentity(
         "controller's ServiceAccount with azure.workload.identity/client-id",
     )
   }
-  return { type: 'workload', tenantId, clientId, tokenFile }
+  return { type: 'workload', tenantId, clientId, tokenFile, proxy: tokenProxy(environment.proxy) }
 }
 
 /**
@@ -133,15 +145,34 @@ export function credentialOf(identity: CompleteIdentity, cloud: Cloud): TokenCre
   const { tenantId, clientId } = identity
   const options = optionsOf(tenantId, cloud)
   if (identity.type === 'clientSecret') {
-    return new ClientSecretCredential(tenantId, clientId, identity.clientSecret, options)
+    const { clientSecret } = identity
+    return credentialOver(
+      straight,
+      (httpClient) =>
+        new ClientSecretCredential(tenantId, clientId, clientSecret, { ...options, httpClient }),
+    )
   }
   if (identity.type === 'clientCertificate') {
     const certificate = identity.privateKey + identity.certificate
-    return new ClientCertificateCredential(tenantId, clientId, { certificate }, options)
+    return credentialOver(
+      straight,
+      (httpClient) =>
+        new ClientCertificateCredential(
+          tenantId,
+          clientId,
+          { certificate },
+          { ...options, httpClient },
+        ),
+    )
   }
   // Not WorkloadIdentityCredential: it holds what it read for 5 minutes, an expired token too.
   const assertion = async () => (await readFile(identity.tokenFile, 'utf8')).trim()
-  return new ClientAssertionCredential(tenantId, clientId, assertion, options)
+  const transport = identity.proxy === undefined ? straight : throughProxy(identity.proxy)
+  return credentialOver(
+    transport,
+    (httpClient) =>
+      new ClientAssertionCredential(tenantId, clientId, assertion, { ...options, httpClient }),
+  )
 }
 
 /**
@@ -157,7 +188,11 @@ export function accountCredential(
 ): TokenCredential {
   const assertion = () => token(account, AbortSignal.timeout(assertionTimeout))
   const options = optionsOf(tenantId, cloud)
-  return new ClientAssertionCredential(tenantId, clientId, assertion, options)
+  return credentialOver(
+    straight,
+    (httpClient) =>
+      new ClientAssertionCredential(tenantId, clientId, assertion, { ...options, httpClient }),
+  )
 }
 
 /** Milliseconds. */

@@ -48,10 +48,13 @@ export function identityFailure(identity: Identity, thrown: unknown): IssuerErro
       },
     )
   }
+  const way =
+    identity.type === 'workload' && identity.proxy !== undefined
+      ? `the identity binding of the client, and the token proxy ${identity.proxy.url}`
+      : 'the way from the cluster to Entra'
   return new IssuerError(
     'IdentityUnavailable',
-    `could not get ${who}: ${system ?? firstLine(text)} — check the way from the cluster to Entra; ` +
-      'tried again',
+    `could not get ${who}: ${system ?? firstLine(text)} — check ${way}; tried again`,
     { cause: thrown },
   )
 }

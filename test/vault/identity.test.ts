@@ -10,6 +10,7 @@ const environment: WorkloadEnvironment = {
   clientId: "the controller's client",
   tenantId: "the controller's tenant",
   tokenFile: '/token',
+  proxy: {},
 }
 
 test('who a ServiceAccount is: by the spec, its annotations, and for the tenant the controller', () => {

@@ -28,6 +28,7 @@ const byWorkload = {
   tenantId: 'tenant',
   clientId: 'client',
   tokenFile: '/token',
+  proxy: undefined,
 }
 
 test('who a command is follows from the flag and the environment', () => {
