@@ -2,9 +2,13 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { at, conditionOf, type Json, listAt, textAt } from './harness/json.ts'
 import { createVaultCa } from './product/ca.ts'
+import { installChart, renderedController } from './product/chart.ts'
+import { startController } from './product/controller.ts'
 import type { DevVault } from './product/dev_vault.ts'
 import { certificate, clusterIssuer } from './product/manifests.ts'
+import { controllerUser } from './product/our_calls.ts'
 import { certificatesIn, clusterIssuers, type Scene, startScene } from './product/scene.ts'
+import { bindingAudience, startTokenProxy } from './product/token_proxy.ts'
 
 process.env.INSTALL = 'chart'
 
@@ -115,6 +119,43 @@ describe('vaults elsewhere than in the public cloud', () => {
       await refused({ ca: { certificate: { keyVaultCertificate: { name: 'ca', version } } } }),
       /a Managed HSM has keys only; give certificates and chains by pem or configMapRef/,
     )
+  })
+
+  test('with an identity binding, tokens come through the proxy of the cluster', async (t) => {
+    const { cluster, vault, ca } = scene
+    const clientId = '77777777-7777-4777-8777-777777777777'
+    const permissions = [{ actions: ['keys/sign/action'] }]
+    await vault.admin('PUT', '/identities', { name: 'bound', clientId, permissions })
+    const proxy = await startTokenProxy(cluster, vault, clientId)
+    t.after(() => proxy.stop())
+    await scene.controller.stop()
+    await installChart(cluster, { workloadIdentity: { clientId, identityBinding: true } })
+    const { deployment } = await renderedController(cluster)
+    const annotation = 'azure.workload.identity/use-identity-binding'
+    const pod = at(deployment, 'spec', 'template', 'metadata')
+    assert.equal(textAt(pod, 'annotations', annotation), 'true')
+
+    const { env } = proxy
+    await startController(cluster, vault, { name: 'bound', audience: bindingAudience, env })
+    const vaultUrl = vault.url
+    await cluster.must('POST', clusterIssuers, clusterIssuer('bound', vaultUrl, ca))
+    await scene.ready(`${clusterIssuers}/bound`)
+    await issues('bound')
+    const { clientId: unbound } = vault.identity('akv-issuer')
+    const identity = { workload: { clientId: unbound } }
+    await cluster.must('POST', clusterIssuers, clusterIssuer('unbound', vaultUrl, ca, { identity }))
+    await scene.ready(`${clusterIssuers}/unbound`, 'False', 'IdentityUnavailable')
+
+    const of = (client: string) => proxy.exchanges.filter((each) => each.clientId === client)
+    const exchanged = { serverName: env.AZURE_KUBERNETES_SNI_NAME, user: controllerUser }
+    const had = of(clientId).find(({ status }) => status === 200)
+    assert.deepEqual(had, { ...exchanged, clientId, status: 200 })
+    assert.deepEqual(of(unbound)[0], { ...exchanged, clientId: unbound, status: 403 })
+    // Entra was shown no other token for the client than the proxy's, which alone it takes.
+    const refused = (await requests()).filter(
+      (each) => at(each, 'clientId') === clientId && at(each, 'status') === 401,
+    )
+    assert.deepEqual(refused, [])
   })
 
   /** A ClusterIssuer that signs with a CA of the vault, a new one if none is given. */

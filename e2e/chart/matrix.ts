@@ -62,6 +62,17 @@ export const matrix: ReadonlyMap<string, Values> = new Map<string, Values>([
     },
   ],
   [
+    'identity-binding',
+    {
+      image,
+      workloadIdentity: {
+        clientId: '11111111-1111-4111-8111-111111111111',
+        tenantId: '22222222-2222-4222-8222-222222222222',
+        identityBinding: true,
+      },
+    },
+  ],
+  [
     'by-others',
     {
       image,
@@ -144,6 +155,16 @@ export const refusals: readonly {
     what: 'another way of injection',
     values: { image, workloadIdentity: { injection: 'sidecar' } },
     says: /at '\/workloadIdentity\/injection': value must be one of 'webhook', 'projected'/,
+  },
+  {
+    what: 'an identity binding of nobody',
+    values: { image, workloadIdentity: { identityBinding: true } },
+    says: /workloadIdentity\.identityBinding needs workloadIdentity\.clientId/,
+  },
+  {
+    what: 'an identity binding without the webhook',
+    values: { image, workloadIdentity: { identityBinding: true, injection: 'projected' } },
+    says: /identityBinding needs workloadIdentity\.injection to be webhook/,
   },
   {
     what: 'a pattern for namespaces to deliver into',

@@ -36,6 +36,10 @@ export interface ControllerOptions {
   /** Of its log file; several replicas differ. */
   readonly name?: string
   readonly flags?: readonly string[]
+  /** Of its federated token. */
+  readonly audience?: string
+  /** Laid over what the webhook sets on its pod. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /**
@@ -50,7 +54,9 @@ export async function startController(
   const name = options.name ?? 'akv-issuer'
   const account = await cluster.serviceAccount(controllerNamespace, 'akv-issuer')
   const tokenFile = tokenFileOf(cluster, name)
-  await writeFile(tokenFile, await account.token(tokenAudience), { mode: 0o600 })
+  await writeFile(tokenFile, await account.token(options.audience ?? tokenAudience), {
+    mode: 0o600,
+  })
   return await cluster.run({
     name,
     command: process.execPath,
@@ -70,6 +76,7 @@ export async function startController(
       AZURE_FEDERATED_TOKEN_FILE: tokenFile,
       // The webhook sets it; an issuer's vault decides all the same.
       AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.com/',
+      ...options.env,
     },
     readyWhen: (output) => output.includes('"started"'),
   })
