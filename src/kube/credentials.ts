@@ -30,14 +30,21 @@ export interface CredentialSource {
 /**
  * The source: the kubeconfig named, else the pod's ServiceAccount, else `$KUBECONFIG` or
  * `~/.kube/config`.
+ *
+ * @param context of the kubeconfig, in place of its current one; a pod has none
  */
-export async function credentialSource(kubeconfig: string | undefined): Promise<CredentialSource> {
-  if (kubeconfig !== undefined) return new KubeconfigSource(kubeconfig)
+export async function credentialSource(
+  kubeconfig: string | undefined,
+  context?: string,
+): Promise<CredentialSource> {
+  if (kubeconfig !== undefined || context !== undefined) {
+    return new KubeconfigSource(kubeconfig, context)
+  }
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env
   if (host && port && (await modified(`${serviceAccountDirectory}/token`)) !== undefined) {
     return serviceAccountSource(host, port, serviceAccountDirectory)
   }
-  return new KubeconfigSource(undefined)
+  return new KubeconfigSource(undefined, undefined)
 }
 
 /**
@@ -73,10 +80,12 @@ export function serviceAccountSource(
 class KubeconfigSource implements CredentialSource {
   readonly origin: string
   readonly #path: string | undefined
+  readonly #context: string | undefined
   #loaded: { readonly config: KubeConfig; readonly at: number | undefined } | undefined
 
-  constructor(path: string | undefined) {
+  constructor(path: string | undefined, context: string | undefined) {
     this.#path = path
+    this.#context = context
     this.origin = path === undefined ? 'the default kubeconfig' : `kubeconfig ${path}`
   }
 
@@ -93,7 +102,7 @@ class KubeconfigSource implements CredentialSource {
   async #read(fresh: boolean): Promise<Credentials> {
     const at = this.#path === undefined ? undefined : await modified(this.#path)
     if (fresh || this.#loaded === undefined || this.#loaded.at !== at) {
-      this.#loaded = { config: await load(this.#path), at }
+      this.#loaded = { config: await load(this.#path, this.#context), at }
     }
     const { config } = this.#loaded
     const cluster = config.getCurrentCluster()
@@ -126,11 +135,15 @@ class KubeconfigSource implements CredentialSource {
   }
 }
 
-async function load(path: string | undefined): Promise<KubeConfig> {
+async function load(path: string | undefined, context: string | undefined): Promise<KubeConfig> {
   const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()
   if (path === undefined) config.loadFromDefault()
   else config.loadFromFile(path)
+  if (context !== undefined) {
+    if (config.getContextObject(context) === null) throw new Error(`it has no context "${context}"`)
+    config.setCurrentContext(context)
+  }
   return config
 }
 
