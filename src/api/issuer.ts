@@ -65,12 +65,16 @@ export function parseIssuer(kind: IssuerKind, object: unknown): Issuer | undefin
     ...meta,
     namespace: meta.namespace ?? '',
     generation: numberAt(objectAt(object, 'metadata'), 'generation') ?? 0,
-    spec: parseSpec(objectAt(object, 'spec'), kind),
+    spec: parseIssuerSpec(objectAt(object, 'spec'), kind),
     status: objectAt(object, 'status'),
   }
 }
 
-function parseSpec(spec: JsonObject | undefined, kind: IssuerKind): IssuerSpec | IssuerError {
+/** Reads the spec of an issuer of the given kind, or says what is wrong with it. */
+export function parseIssuerSpec(
+  spec: JsonObject | undefined,
+  kind: IssuerKind,
+): IssuerSpec | IssuerError {
   const vaultUrl = textAt(spec, 'vaultUrl')
   const mode = parseMode(spec, kind)
   if (!vaultUrl) return invalid('spec.vaultUrl is missing')

@@ -3,6 +3,7 @@ import { vaultConnections } from '../vault/connections.ts'
 import { KeyKeeper } from '../vault/key_keeper.ts'
 import { KeyVault } from '../vault/key_vault.ts'
 import { operatorCredential, operatorHolder, operatorIdentity } from '../vault/operator_identity.ts'
+import { reachVault } from '../vault/reach.ts'
 import { TokenSource } from '../vault/token_source.ts'
 import type { VaultFlags } from './vault_flags.ts'
 
@@ -11,6 +12,8 @@ export interface VaultAccess {
   readonly vault: KeyVault
   readonly keeper: KeyKeeper
   readonly tokens: TokenSource
+  /** See `reachVault`. */
+  reach(signal: AbortSignal): Promise<string | undefined>
   close(): Promise<void>
 }
 
@@ -23,5 +26,11 @@ export function openVault({ location, identity: choice }: VaultFlags): VaultAcce
   const dispatcher = vaultConnections(() => {})
   const deps = { location, tokens, dispatcher, clock: systemClock, assertLeader: () => {} }
   const vault = new KeyVault({ ...deps, inFlight: 4, onCall: () => {} })
-  return { vault, keeper: new KeyKeeper(deps), tokens, close: () => dispatcher.close() }
+  return {
+    vault,
+    keeper: new KeyKeeper(deps),
+    tokens,
+    reach: (signal) => reachVault(location, dispatcher, signal),
+    close: () => dispatcher.close(),
+  }
 }

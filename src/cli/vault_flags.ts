@@ -13,22 +13,28 @@ export const vaultOptions = {
   identity: { type: 'string', default: 'auto' },
 } as const
 
-export const vaultHelp = `  --vault URL             as https://contoso.vault.azure.net
-  --identity WHO          ${identityChoices.join(', ')}; default auto: AZURE_CLIENT_SECRET,
+export const identityHelp = `  --identity WHO          ${identityChoices.join(', ')}; default auto: AZURE_CLIENT_SECRET,
                           then AZURE_FEDERATED_TOKEN_FILE, each with AZURE_TENANT_ID and
                           AZURE_CLIENT_ID, else the account of az login
 `
+
+export const vaultHelp = `  --vault URL             as https://contoso.vault.azure.net
+${identityHelp}`
 
 /** @throws Error that names the flag and what it takes */
 export function readVaultFlags(values: {
   readonly vault?: string | undefined
   readonly identity: string
 }): VaultFlags {
-  const identity = identityChoices.find((choice) => choice === values.identity)
-  if (identity === undefined) {
-    throw new Error(`--identity: "${values.identity}" is none of ${identityChoices.join(', ')}`)
-  }
+  const identity = identityChoice(values.identity)
   return { location: location(required('--vault', values.vault)), identity }
+}
+
+/** @throws Error that names the choices */
+export function identityChoice(text: string): IdentityChoice {
+  const identity = identityChoices.find((choice) => choice === text)
+  if (identity !== undefined) return identity
+  throw new Error(`--identity: "${text}" is none of ${identityChoices.join(', ')}`)
 }
 
 /** @throws Error for a flag that is missing */

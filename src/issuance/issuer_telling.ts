@@ -53,7 +53,8 @@ function isTold(condition: Condition, before: Condition | undefined): boolean {
   return before?.status !== condition.status || before.message !== condition.message
 }
 
-function isGood({ type, status }: Condition): boolean {
+/** Whether nobody needs to do anything about it. */
+export function isGood({ type, status }: Condition): boolean {
   return status === goodStatus.get(type)
 }
 

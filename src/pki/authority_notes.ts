@@ -7,7 +7,8 @@ import { oid } from './oids.ts'
 import { timeText } from './times.ts'
 
 const dayMs = 86_400_000
-const expiryNoticeMs = 30 * dayMs
+/** What ends sooner is told. */
+export const expiryNoticeMs = 30 * dayMs
 
 /**
  * What ends within 30 days in the chain of a CA that can issue, a sentence each.

@@ -120,7 +120,10 @@ export function vaultFailure(action: VaultAction, answer: VaultAnswer, cause?: u
 }
 
 /** The error for a call that got no answer at all. */
-export function vaultUnreachable(action: VaultAction, cause: unknown): IssuerError {
+export function vaultUnreachable(
+  action: Pick<VaultAction, 'what' | 'vaultUrl'>,
+  cause: unknown,
+): IssuerError {
   const code = systemCode(cause)
   const advice =
     code === 'ENOTFOUND'

@@ -30,6 +30,8 @@ export interface VaultKey {
   readonly enabled: boolean
   /** Milliseconds since the Unix epoch. */
   readonly created: number
+  /** Absent where it never expires. */
+  readonly notAfter: number | undefined
   readonly tags: Readonly<Record<string, string>>
 }
 
@@ -131,6 +133,7 @@ export class KeyKeeper {
     const version = id.split('/').at(-1) ?? ''
     const publicKey = publicKeyOf(jwk)
     const attributes = objectAt(body, 'attributes')
+    const expires = numberAt(attributes, 'exp')
     if (!/^[0-9a-f]{32}$/i.test(version) || publicKey === undefined) {
       const kty = textAt(jwk, 'kty') ?? 'no type'
       throw new IssuerError(
@@ -145,6 +148,7 @@ export class KeyKeeper {
       protection: textAt(jwk, 'kty')?.endsWith('-HSM') ? 'hsm' : 'software',
       enabled: booleanAt(attributes, 'enabled') ?? false,
       created: (numberAt(attributes, 'created') ?? 0) * 1000,
+      notAfter: expires === undefined ? undefined : expires * 1000,
       tags: textMapAt(body, 'tags'),
     }
   }

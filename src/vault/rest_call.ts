@@ -30,7 +30,7 @@ export interface RestCall {
   readonly action: VaultAction
 }
 
-const apiVersion = '2025-07-01'
+export const apiVersion = '2025-07-01'
 /** Key Vault's largest object, a secret, is 25,600 octets; more is not from Key Vault. */
 const maxAnswerBytes = 65_536
 
