@@ -12,6 +12,8 @@ import {
 import { caInit } from './cli/ca_init.ts'
 import { caInstall } from './cli/ca_install.ts'
 import { caShow } from './cli/ca_show.ts'
+import { check } from './cli/check.ts'
+import { checkHelp, parseCheckFlags } from './cli/check_flags.ts'
 import { exportCertificate } from './cli/export.ts'
 import { exportHelp, parseExportFlags } from './cli/export_flags.ts'
 import type { ParsedFlags } from './cli/parsed_flags.ts'
@@ -27,6 +29,7 @@ const help = `akv-issuer: a cert-manager issuer for Azure Key Vault.
 
   akv-issuer run [flags]   answer CertificateRequests; see akv-issuer run --help
   akv-issuer export        write a certificate of Key Vault with its key; see export --help
+  akv-issuer check         what an issuer rests on, and what mends it; see check --help
   akv-issuer ca init       make a root CA in the vault
   akv-issuer ca csr        make a key in the vault and a request for a CA certificate
   akv-issuer ca install    keep the certificate that another CA made for it
@@ -38,6 +41,7 @@ const help = `akv-issuer: a cert-manager issuer for Azure Key Vault.
 const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['run', withFlags(runHelp, parseRunFlags, run)],
   ['export', withFlags(exportHelp, parseExportFlags, exportCertificate)],
+  ['check', withFlags(checkHelp, parseCheckFlags, check)],
   ['ca', (args) => dispatch(caCommands, args)],
   ['version', () => print(`${packageVersion()}\n`)],
   ['--version', () => print(`${packageVersion()}\n`)],

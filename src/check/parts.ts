@@ -1,0 +1,65 @@
+import type { IdentitySpec } from '../api/identity.ts'
+import type { Issuer, IssuerSpec } from '../api/issuer.ts'
+import { managedName } from '../vault/managed_identity.ts'
+import { type Caller, unlessOfTheCaller } from './caller_probes.ts'
+import { conditionFindings, isJudged } from './conditions.ts'
+import type { Finding } from './finding.ts'
+import { remedyOf, type Setting } from './remedy.ts'
+import type { Part } from './report.ts'
+
+/** What the kubeconfig let be seen. */
+export function clusterPart(
+  server: string | undefined,
+  findings: readonly Finding[],
+  setting: Setting,
+): Part {
+  const heading = server === undefined ? 'In the cluster' : `In the cluster ${server}`
+  return part('kubeconfig', heading, findings, setting)
+}
+
+/** What the controller said. */
+export function controllerPart(issuer: Issuer, setting: Setting): Part {
+  const heading = `What the controller found, as ${controllerIn(setting)}`
+  return part('controller', heading, conditionFindings(issuer), setting)
+}
+
+/**
+ * What the caller of the command could prove.
+ *
+ * @param issuer as it is stored, if it is
+ */
+export function callerPart(
+  findings: readonly Finding[],
+  caller: Caller | undefined,
+  issuer: Issuer | undefined,
+  setting: Setting,
+): Part {
+  const heading = caller === undefined ? 'From here' : `From here, as ${caller.who}`
+  const isKnown = issuer !== undefined && isJudged(issuer)
+  const own = isKnown ? findings.map(unlessOfTheCaller) : findings
+  const controller = `the controller, in the cluster and as ${controllerIn(setting)}`
+  const note = isKnown
+    ? `This is what works from here. Whether it does for ${controller}, the part above says.`
+    : `This is what works from here. Whether it does for ${controller}, only its condition Ready will say.`
+  return { ...part('caller', heading, own, setting), note }
+}
+
+function part(
+  seenBy: Part['seenBy'],
+  heading: string,
+  findings: readonly Finding[],
+  setting: Setting,
+): Part {
+  const mendable = findings.map((finding) => ({ ...finding, commands: remedyOf(finding, setting) }))
+  return { seenBy, heading, findings: mendable }
+}
+
+function controllerIn({ spec }: { readonly spec: IssuerSpec | undefined }): string {
+  return spec?.identity === undefined ? 'itself' : identityText(spec.identity)
+}
+
+function identityText(identity: IdentitySpec): string {
+  if (identity.type === 'managed') return managedName(identity.clientId)
+  if (identity.type === 'serviceAccount') return `ServiceAccount ${identity.name}`
+  return identity.clientId === undefined ? 'its workload identity' : `client ${identity.clientId}`
+}
