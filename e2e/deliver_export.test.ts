@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type Json, textAt } from './harness/json.ts'
+import { logInAz } from './product/az.ts'
 import { type CommandOptions, operatorEnv, runCommand } from './product/command.ts'
 import type { VaultVersion } from './product/delivered.ts'
 import {
@@ -111,19 +112,7 @@ describe('akv-issuer export', () => {
 
   test('the account of az login is taken where the environment says nothing', async () => {
     const { vault } = here.scene
-    const { tenantId } = vault
-    const { clientId, clientSecret } = vault.identity('operator')
-    // What az prints, with a token that Entra gives a client.
-    const az = `#!${process.execPath}
-      const form = new URLSearchParams({
-        grant_type: 'client_credentials', client_id: '${clientId}', client_secret: '${clientSecret}',
-        scope: process.argv[process.argv.indexOf('--resource') + 1] + '/.default',
-      })
-      const answer = await fetch('https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/token', { method: 'POST', body: form })
-      const { access_token: accessToken, expires_in } = await answer.json()
-      const expires_on = Math.floor(Date.now() / 1000) + expires_in
-      console.log(JSON.stringify({ accessToken, expires_on, tokenType: 'Bearer' }))`
-    await writeFile(join(dir, 'az'), az, { mode: 0o700 })
+    await logInAz(dir, vault)
     const pem = await ok([], { env: { PATH: dir } })
     assert.match(pem.toString(), /-----BEGIN PRIVATE KEY-----/)
 

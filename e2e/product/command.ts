@@ -2,13 +2,15 @@ import { join } from 'node:path'
 import { type ProgramOutput, runToEnd } from '../harness/program.ts'
 import type { DevVault } from './dev_vault.ts'
 
-const main = join(import.meta.dirname, '..', '..', 'src/main.ts')
+const sources = join(import.meta.dirname, '..', '..', 'src/main.ts')
 
 export interface CommandOptions {
   /** Standard input. */
   readonly input?: string
   /** In place of the dev vault's operator, who has all rights. */
   readonly env?: Readonly<Record<string, string>>
+  /** In place of the sources, which take a second to start. */
+  readonly main?: string
 }
 
 /**
@@ -18,7 +20,7 @@ export interface CommandOptions {
 export async function runCommand(
   vault: DevVault,
   args: readonly string[],
-  { input = '', env }: CommandOptions = {},
+  { input = '', env, main = sources }: CommandOptions = {},
 ): Promise<ProgramOutput> {
   const output = await runToEnd(
     process.execPath,
