@@ -6,7 +6,13 @@ import { identityFailure } from '../../src/vault/identity_failure.ts'
 import { clientId, makeSetting, vaultUrl } from './setting.ts'
 
 const tenantId = '7e57ab1e-0000-4000-8000-000000000000'
-const workload = { type: 'workload', tenantId, clientId, tokenFile: '/token' } as const
+const workload = {
+  type: 'workload',
+  tenantId,
+  clientId,
+  tokenFile: '/token',
+  proxy: undefined,
+} as const
 
 function entraRefused(code: string): string {
   return identityFailure(workload, new Error(`AADSTS${code}: no`)).message
