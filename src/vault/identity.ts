@@ -148,21 +148,16 @@ export function credentialOf(identity: CompleteIdentity, cloud: Cloud): TokenCre
     const { clientSecret } = identity
     return credentialOver(
       straight,
-      (httpClient) =>
-        new ClientSecretCredential(tenantId, clientId, clientSecret, { ...options, httpClient }),
+      options,
+      (all) => new ClientSecretCredential(tenantId, clientId, clientSecret, all),
     )
   }
   if (identity.type === 'clientCertificate') {
     const certificate = identity.privateKey + identity.certificate
     return credentialOver(
       straight,
-      (httpClient) =>
-        new ClientCertificateCredential(
-          tenantId,
-          clientId,
-          { certificate },
-          { ...options, httpClient },
-        ),
+      options,
+      (all) => new ClientCertificateCredential(tenantId, clientId, { certificate }, all),
     )
   }
   // Not WorkloadIdentityCredential: it holds what it read for 5 minutes, an expired token too.
@@ -170,8 +165,8 @@ export function credentialOf(identity: CompleteIdentity, cloud: Cloud): TokenCre
   const transport = identity.proxy === undefined ? straight : throughProxy(identity.proxy)
   return credentialOver(
     transport,
-    (httpClient) =>
-      new ClientAssertionCredential(tenantId, clientId, assertion, { ...options, httpClient }),
+    options,
+    (all) => new ClientAssertionCredential(tenantId, clientId, assertion, all),
   )
 }
 
@@ -190,8 +185,8 @@ export function accountCredential(
   const options = optionsOf(tenantId, cloud)
   return credentialOver(
     straight,
-    (httpClient) =>
-      new ClientAssertionCredential(tenantId, clientId, assertion, { ...options, httpClient }),
+    options,
+    (all) => new ClientAssertionCredential(tenantId, clientId, assertion, all),
   )
 }
 

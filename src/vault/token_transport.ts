@@ -8,12 +8,13 @@ export const straight: HttpClient = createDefaultHttpClient()
  * A credential over a transport. What it throws has the failure of the transport as its cause, which
  * msal itself throws away: all it tells is `network_error`.
  */
-export function credentialOver(
+export function credentialOver<Options extends object>(
   transport: HttpClient,
-  make: (httpClient: HttpClient) => TokenCredential,
+  options: Options,
+  make: (options: Options & { readonly httpClient: HttpClient }) => TokenCredential,
 ): TokenCredential {
   let failure: unknown
-  const credential = make({
+  const httpClient: HttpClient = {
     async sendRequest(request) {
       try {
         return await transport.sendRequest(request)
@@ -22,7 +23,8 @@ export function credentialOver(
         throw thrown
       }
     },
-  })
+  }
+  const credential = make({ ...options, httpClient })
   return {
     async getToken(scopes, options) {
       failure = undefined

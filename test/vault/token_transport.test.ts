@@ -11,12 +11,8 @@ test('why Entra was not reached is told, though msal forgets it', async () => {
   const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
   const credential = credentialOver(
     { sendRequest: () => Promise.reject(refused) },
-    (httpClient) =>
-      new ClientSecretCredential(tenantId, 'c1', 'secret', {
-        httpClient,
-        disableInstanceDiscovery: true,
-        retryOptions: { maxRetries: 0 },
-      }),
+    { disableInstanceDiscovery: true, retryOptions: { maxRetries: 0 } },
+    (options) => new ClientSecretCredential(tenantId, 'c1', 'secret', options),
   )
   await assert.rejects(credential.getToken(scope), (thrown) => {
     const identity = { type: 'clientSecret', tenantId, clientId: 'c1', clientSecret: 's' } as const
