@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { cloudBySuffix } from '../src/vault/cloud.ts'
 import { matrix, refusals } from './chart/matrix.ts'
 import { at, type Json, parseJson, textAt } from './harness/json.ts'
 import { ensureHelm } from './harness/tools.ts'
@@ -76,6 +77,12 @@ describe('the chart, rendered', () => {
         visit(child, here)
       }
     }
+  })
+
+  test('the host suffixes are those of the clouds that the controller knows', () => {
+    const schema = parseJson(readFileSync(join(chartFolder, 'values.schema.json'), 'utf8'))
+    const suffixes = ['properties', 'controller', 'properties', 'vaultHostSuffixes'] as const
+    assert.deepEqual(at(schema, ...suffixes, 'items', 'enum'), [...cloudBySuffix.keys()])
   })
 
   test('the CRDs are those of config/crd', () => {

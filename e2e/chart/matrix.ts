@@ -157,6 +157,11 @@ export const refusals: readonly {
     says: /at '\/workloadIdentity\/injection': value must be one of 'webhook', 'projected'/,
   },
   {
+    what: 'a host suffix of no Azure cloud',
+    values: { image, controller: { vaultHostSuffixes: ['.vault.example.com'] } },
+    says: /at '\/controller\/vaultHostSuffixes\/0': value must be one of '\.vault\.azure\.net'/,
+  },
+  {
     what: 'an identity binding of nobody',
     values: { image, workloadIdentity: { identityBinding: true } },
     says: /workloadIdentity\.identityBinding needs workloadIdentity\.clientId/,
