@@ -144,7 +144,11 @@ describe('vaults elsewhere than in the public cloud', () => {
     const { clientId: unbound } = vault.identity('akv-issuer')
     const identity = { workload: { clientId: unbound } }
     await cluster.must('POST', clusterIssuers, clusterIssuer('unbound', vaultUrl, ca, { identity }))
-    await scene.ready(`${clusterIssuers}/unbound`, 'False', 'IdentityUnavailable')
+    const refusal = await scene.ready(`${clusterIssuers}/unbound`, 'False', 'IdentityRefused')
+    assert.match(
+      messageOf(refusal),
+      /^the cluster's token proxy https:.* answered HTTP 403 .* — check/,
+    )
 
     const of = (client: string) => proxy.exchanges.filter((each) => each.clientId === client)
     const exchanged = { serverName: env.AZURE_KUBERNETES_SNI_NAME, user: controllerUser }

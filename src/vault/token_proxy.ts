@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { HttpClient } from '@azure/core-rest-pipeline'
 import { IssuerError } from '../error.ts'
-import { systemCode } from './failure.ts'
+import { firstLine, systemCode } from './failure.ts'
 import { straight } from './token_transport.ts'
 
 /**
@@ -81,12 +81,16 @@ export function throughProxy(proxy: TokenProxy): HttpClient {
       }
       const { pathname, search } = new URL(request.url)
       const { agent: _agent, proxySettings: _proxySettings, ...plain } = request
-      return await straight.sendRequest({
+      const response = await straight.sendRequest({
         // Without the way to the Internet: the proxy stands in the cluster.
         ...plain,
         url: `${proxy.url}${pathname}${search}`,
         tlsSettings,
       })
+      const text = response.bodyAsText ?? ''
+      const isOwnRefusal = [401, 403].includes(response.status) && !text.includes('AADSTS')
+      if (isOwnRefusal) throw refusedBy(proxy, `HTTP ${response.status} ${firstLine(text)}`.trim())
+      return response
     },
   }
 }
@@ -109,6 +113,16 @@ async function readCa(file: string): Promise<string> {
       { cause },
     )
   }
+}
+
+/** Not in the words of Entra, and so not Entra's. */
+function refusedBy({ url }: TokenProxy, said: string): IssuerError {
+  return new IssuerError(
+    'IdentityRefused',
+    `the cluster's token proxy ${url} answered ${said} — check that the client has an identity binding ` +
+      'to this cluster, and that the ServiceAccount of the controller may use-managed-identity on it ' +
+      "(workloadIdentity.identityBinding in the chart's values)",
+  )
 }
 
 function refused(what: string): IssuerError {

@@ -6,7 +6,7 @@ export const straight: HttpClient = createDefaultHttpClient()
 
 /**
  * A credential over a transport. What it throws has the failure of the transport as its cause, which
- * msal itself throws away: all it tells is `network_error`.
+ * msal itself throws away: all it tells is `network_error`. It is for one caller at a time.
  */
 export function credentialOver<Options extends object>(
   transport: HttpClient,
@@ -26,9 +26,9 @@ export function credentialOver<Options extends object>(
   }
   const credential = make({ ...options, httpClient })
   return {
-    async getToken(scopes, options) {
+    async getToken(scopes, asked) {
       failure = undefined
-      return await credential.getToken(scopes, options).catch((thrown: unknown) => {
+      return await credential.getToken(scopes, asked).catch((thrown: unknown) => {
         throw failure === undefined ? thrown : causedBy(failure, thrown)
       })
     },

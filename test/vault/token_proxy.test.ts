@@ -156,6 +156,19 @@ test('what goes wrong at the proxy is told as such', async () => {
     const told = await tokenOf(identityBy(proxy))
     assert.ok(told.startsWith('IdentityUnavailable: ') && told.endsWith(expected), told)
   }
+  for (const [body, said] of [
+    ['{}', '{}'],
+    ['', ''],
+    ['Forbidden: c1\nnot bound', 'Forbidden: c1'],
+  ] as const) {
+    answer = { status: 403, body }
+    assert.equal(
+      await tokenOf(identityBy({})),
+      `IdentityRefused: the cluster's token proxy ${url} answered HTTP 403${said && ` ${said}`} — check ` +
+        'that the client has an identity binding to this cluster, and that the ServiceAccount of the ' +
+        "controller may use-managed-identity on it (workloadIdentity.identityBinding in the chart's values)",
+    )
+  }
   const refused = { error: 'invalid_client', error_description: 'AADSTS700211: No match.' }
   answer = { status: 401, body: JSON.stringify(refused) }
   assert.match(await tokenOf(identityBy({})), /^IdentityRefused: .* AADSTS700211 — /)
