@@ -20,6 +20,7 @@ import {
   kubernetesCsrs,
   signerDomain,
 } from './product/kubernetes_csrs.ts'
+import { sumOf } from './product/metrics.ts'
 import { callsOfOurs, isAccepted } from './product/our_calls.ts'
 import { RequestFlow } from './product/request_flow.ts'
 import { isTouchedByUs } from './product/requests.ts'
@@ -250,8 +251,13 @@ describe('CertificateSigningRequests of Kubernetes', () => {
       },
     ])
     assert.equal(isTouchedByUs(waiting), false, scene.evidence(waiting))
+    const held = { kind: 'CertificateSigningRequest', reason: 'IssuerSuspended' }
+    assert.equal(await sumOf(scene.controller, 'akv_issuer_waiting_requests', held), 1)
     await scene.cluster.must('PATCH', issuer, { spec: { suspend: false } })
     await issuedCsr(scene, 'patient')
+    await until('it waits no more', async () => {
+      return (await sumOf(scene.controller, 'akv_issuer_waiting_requests', held)) === 0
+    })
   })
 
   test('one that changes while Key Vault signs is answered with that signature', async () => {

@@ -13,6 +13,7 @@ import { at, conditionOf, textAt } from './harness/json.ts'
 import { until } from './harness/until.ts'
 import { createVaultCa } from './product/ca.ts'
 import { certificate, clusterIssuer } from './product/manifests.ts'
+import { sumOf } from './product/metrics.ts'
 import { renewByHand } from './product/renewal.ts'
 import { certificateRequest, postRequest } from './product/requests.ts'
 import { certificatesIn, clusterIssuers, type Scene, startScene } from './product/scene.ts'
@@ -172,9 +173,17 @@ describe('an issuer that signs', () => {
       'ClusterIssuer "suspended" is suspended (spec.suspend)',
     )
     assert.equal(await scene.signatures(), signatures)
+    const held = { kind: 'CertificateRequest', reason: 'IssuerSuspended' }
+    const { controller } = scene
+    assert.equal(await sumOf(controller, 'akv_issuer_waiting_requests', held), 1)
+    assert.ok((await sumOf(controller, 'akv_issuer_oldest_request_seconds', held)) > 0)
+    const pending = { kind: 'CertificateRequest', reason: 'Pending', code: 'IssuerSuspended' }
+    assert.equal(await sumOf(controller, 'akv_issuer_answers_total', pending), 1)
 
     await scene.cluster.must('PATCH', issuer, { spec: { suspend: false } })
     await issued(scene, namespace, 'held')
+    assert.equal(await sumOf(controller, 'akv_issuer_waiting_requests', held), 0)
+    assert.equal(await sumOf(controller, 'akv_issuer_oldest_request_seconds', held), 0)
   })
 
   test('an answer never lands on a later request of the same name', async () => {

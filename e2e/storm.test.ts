@@ -3,6 +3,7 @@ import { after, afterEach, before, describe, type TestContext, test } from 'node
 import type { AuditEvent } from './harness/audit.ts'
 import { at, textAt } from './harness/json.ts'
 import { until } from './harness/until.ts'
+import { sumOf } from './product/metrics.ts'
 import { assertOneAnswerEach } from './product/one_answer_each.ts'
 import { countBy, isAccepted, isAnswer, reasonWritten } from './product/our_calls.ts'
 import { clusterIssuers, type Scene, startScene } from './product/scene.ts'
@@ -61,6 +62,10 @@ describe('many Certificates at once', () => {
       await suspend(true)
       const storm = await startStorm(scene, { count })
       await until('all requests approved', () => storm.isApproved, limitMs)
+      const waiting = (labels = {}) =>
+        sumOf(scene.controller, 'akv_issuer_waiting_requests', labels)
+      const held = () => waiting({ reason: 'IssuerSuspended' })
+      await until('all wait', async () => (await held()) === storm.requests.size, limitMs)
       // An EC key signs 4,000 times in 10 s; of that, half of what is let loose at once.
       await scene.vault.admin('PUT', '/quota', { enabled: true, share: 0.0075, ...quota })
       const callsBefore = await scene.signCalls()
@@ -71,6 +76,7 @@ describe('many Certificates at once', () => {
         storm.stop()
       }
       t.diagnostic(storm.describeTimes())
+      await until('none waits', async () => (await waiting()) === 0)
       const calls = difference(await scene.signCalls(), callsBefore)
       t.diagnostic(`sign calls by status: ${JSON.stringify(calls)}`)
       const proofs = 1

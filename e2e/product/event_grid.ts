@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import type { Cluster } from '../harness/cluster.ts'
-import { at, type Json, textAt } from '../harness/json.ts'
+import { textAt } from '../harness/json.ts'
 import type { RunningProcess } from '../harness/process.ts'
 import type { DevVault } from './dev_vault.ts'
-import { logLines } from './told.ts'
+import { samplesOf } from './metrics.ts'
+import { startedLine } from './told.ts'
 
 const rbac = join(import.meta.dirname, '..', '..', 'config/rbac/event_grid')
 
@@ -35,15 +36,6 @@ export async function subscribe(vault: DevVault, options: SubscriptionOptions): 
 export async function noticesOf(
   controller: RunningProcess,
 ): Promise<Readonly<Record<string, number>>> {
-  const answer = await fetch(`${textAt(startedLine(controller), 'listen')}/metrics`)
-  const lines = (await answer.text()).matchAll(
-    /^akv_issuer_notices_total\{outcome="(?<outcome>\w+)"\} (?<count>\d+)$/gm,
-  )
-  return Object.fromEntries(
-    [...lines].map(({ groups }) => [groups?.outcome ?? '', Number(groups?.count)]),
-  )
-}
-
-function startedLine(controller: RunningProcess): Json | undefined {
-  return logLines(controller).find((line) => at(line, 'message') === 'started')
+  const samples = await samplesOf(controller, 'akv_issuer_notices_total')
+  return Object.fromEntries(samples.map(({ labels, value }) => [labels.outcome ?? '', value]))
 }

@@ -34,4 +34,9 @@ export function logLines(controller: RunningProcess): readonly Json[] {
     .map((line) => parseJson(line))
 }
 
+/** Its first line, with where it listens. */
+export function startedLine(controller: RunningProcess): Json | undefined {
+  return logLines(controller).find((line) => at(line, 'message') === 'started')
+}
+
 const reportingController = 'keyvault.akv-issuer.io/akv-issuer'
