@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { Clock } from '../clock.ts'
 import { type IssuerError, issuerErrorFrom } from '../error.ts'
 import type { Random } from '../random.ts'
@@ -130,11 +131,7 @@ export class WorkQueue {
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal
     this.#start()
-    if (!signal.aborted) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      signal.addEventListener('abort', () => resolve(), { once: true })
-      await promise
-    }
+    if (!signal.aborted) await once(signal, 'abort')
     for (const { cancel } of this.#delayed.values()) cancel()
     this.#delayed.clear()
     await Promise.all([...this.#running.values()].map(({ work }) => work))

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { Clock } from '../clock.ts'
 import { issuerErrorFrom } from '../error.ts'
 import type { Log } from '../log.ts'
@@ -65,10 +66,7 @@ export class CertificateDirectory {
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal
     for (const watched of this.#all()) this.#start(watched)
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve()
-      signal.addEventListener('abort', () => resolve(), { once: true })
-    })
+    if (!signal.aborted) await once(signal, 'abort')
     for (const watched of this.#all()) watched.cancel()
   }
 
