@@ -113,7 +113,7 @@ test('2,000 objects are listed in pages and followed through a burst', async () 
   const namespace = await cluster.namespace('pages')
   await createMany(namespace, 2_000)
   const { reflector, events, end } = follow(namespace)
-  await reflector.whenSynced
+  await until('a whole list', () => reflector.synced)
   assert.deepEqual([reflector.size, events.length], [2_000, 2_000])
   const lists = (await cluster.auditEvents()).filter(
     ({ verb, uri }) => verb === 'list' && uri.startsWith(configMaps(namespace)),
@@ -162,7 +162,7 @@ test('a watch that the server ends is resumed, and nothing is told twice', async
       client.watch({ ...request, query: { ...request.query, timeoutSeconds: 1 } }, signal),
   }
   const { reflector, events, end } = follow(namespace, secondLong)
-  await reflector.whenSynced
+  await until('a whole list', () => reflector.synced)
   for (let i = 0; i < 30; i++) {
     const body = { metadata: { name: `m${i}` } }
     await client.request({ method: 'POST', path: configMaps(namespace), body }, never)

@@ -65,8 +65,8 @@ export class RequestWatch {
     this.#grouped = this.#requests(
       `spec.issuerRef.group=${group}`,
       ({ issuerRef }) => issuerRef.group === group,
+      this.#options.onSynced,
     )
-    void this.#grouped.whenSynced.then(() => this.#options.onSynced())
     for (const name of this.#names) this.#start(name)
     try {
       await this.#grouped.run(signal)
@@ -126,8 +126,8 @@ export class RequestWatch {
       random,
       log,
       onEvent: () => onRight(name),
+      onSynced: () => onRight(name),
     })
-    void rivals.whenSynced.then(() => onRight(name))
     this.#following.set(name, { requests, rivals, stop })
     const both = AbortSignal.any([signal, stop.signal])
     for (const reflector of [requests, rivals]) {
@@ -142,6 +142,7 @@ export class RequestWatch {
   #requests(
     fieldSelector: string,
     isMeant: (request: CertificateRequest) => boolean,
+    onSynced?: () => void,
   ): Reflector<CertificateRequest> {
     const { kube, clock, random, log, onRequest } = this.#options
     return new Reflector({
@@ -156,6 +157,7 @@ export class RequestWatch {
       random,
       log,
       onEvent: ({ type, object }) => onRequest(type, object),
+      ...(onSynced && { onSynced }),
     })
   }
 }

@@ -48,9 +48,8 @@ export interface ReflectorCounts {
 export class Reflector<T> {
   readonly #options: ReflectorOptions<T>
   readonly #store = new ObjectStore<T>()
-  readonly #synced = Promise.withResolvers<void>()
   readonly #counts = { lists: 0, watches: 0, failures: 0 }
-  #isSynced = false
+  #synced = false
   #pageSize: number
   #fieldSelector: string | undefined
   /** Where to resume the watch; undefined when only a new list helps. */
@@ -72,12 +71,7 @@ export class Reflector<T> {
 
   /** Whether a whole list was once had. */
   get synced(): boolean {
-    return this.#isSynced
-  }
-
-  /** Resolves when `synced` becomes true. */
-  get whenSynced(): Promise<void> {
-    return this.#synced.promise
+    return this.#synced
   }
 
   /** Milliseconds since the server last told us anything, bookmarks included. */
@@ -245,9 +239,8 @@ export class Reflector<T> {
   }
 
   #markSynced(signal: AbortSignal): void {
-    if (this.#isSynced || signal.aborted) return
-    this.#isSynced = true
-    this.#synced.resolve()
+    if (this.#synced || signal.aborted) return
+    this.#synced = true
     this.#tell(signal, () => this.#options.onSynced?.())
   }
 
