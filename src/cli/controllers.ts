@@ -202,7 +202,7 @@ export function wireControllers(deps: ControllerDeps): Controllers {
     clock,
     random,
     log,
-    onCertificate: (type, certificate) => {
+    onEvent: (type, certificate) => {
       const isNews = rotations.observe(type, certificate)
       if (type === 'deleted') courier.forgetCertificate(certificate.uid)
       else if (isNews) requests.wakeCertificate(certificate.uid)

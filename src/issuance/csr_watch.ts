@@ -7,7 +7,8 @@ import {
 } from '../api/kubernetes_csr.ts'
 import type { Clock } from '../clock.ts'
 import type { KubeClient } from '../kube/client.ts'
-import { Reflector, type ReflectorEvent } from '../kube/reflector.ts'
+import type { ReflectorEvent } from '../kube/reflector.ts'
+import { type Followed, ReflectorSet } from '../kube/reflector_set.ts'
 import { WorkQueue, type WorkResult } from '../kube/work_queue.ts'
 import type { Log } from '../log.ts'
 import { jittered, type Random } from '../random.ts'
@@ -24,12 +25,9 @@ export interface CsrWatchOptions {
   readonly onRights: (issuerName: string) => void
 }
 
-interface Following {
-  readonly reflector: Reflector<KubernetesCsr>
-  readonly stop: AbortController
-  /** `undefined` until the rights were looked at. */
-  rights: { readonly missing: string | undefined } | undefined
-  isWatched: boolean
+/** What is known of the rights for one signer; nothing until they were looked at. */
+interface Rights {
+  known: { readonly missing: string | undefined } | undefined
 }
 
 const missingIntervalMs = 15_000
@@ -41,13 +39,15 @@ const grantedIntervalMs = 600_000
  */
 export class CsrWatch {
   readonly #options: CsrWatchOptions
-  readonly #following = new Map<string, Following>()
-  readonly #running = new Set<Promise<void>>()
+  /** By the name of an issuer that is followed. */
+  readonly #rights = new Map<string, Rights>()
+  readonly #requests: ReflectorSet<KubernetesCsr>
   readonly #queue: WorkQueue
 
   constructor(options: CsrWatchOptions) {
     this.#options = options
-    const { clock, random, log } = options
+    const { kube, clock, random, log, onRequest } = options
+    this.#requests = new ReflectorSet({ kube, clock, random, log, onEvent: onRequest })
     this.#queue = new WorkQueue({
       name: 'signer_rights',
       concurrency: 1,
@@ -60,8 +60,7 @@ export class CsrWatch {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await this.#queue.run(signal)
-    await Promise.all(this.#running)
+    await Promise.all([this.#queue.run(signal), this.#requests.run(signal)])
   }
 
   get queues(): readonly WorkQueue[] {
@@ -70,35 +69,30 @@ export class CsrWatch {
 
   /** Follows the requests for the signer that the ClusterIssuer `name` is. */
   follow(name: string): void {
-    if (this.#following.has(name)) return
-    const stop = new AbortController()
-    const reflector = this.#reflector(signerNameOf(name), stop.signal)
-    this.#following.set(name, { reflector, stop, rights: undefined, isWatched: false })
+    if (this.#rights.has(name)) return
+    this.#rights.set(name, { known: undefined })
     this.#queue.add(name)
   }
 
   unfollow(name: string): void {
-    const following = this.#following.get(name)
-    if (following === undefined) return
-    this.#following.delete(name)
+    if (!this.#rights.delete(name)) return
     this.#queue.forget(name)
-    following.stop.abort()
-    for (const request of following.reflector.values()) this.#options.onRequest('deleted', request)
+    this.#requests.unfollow(name)
   }
 
   /** Looks at the rights again soon, as after the API server refused what it had granted. */
   recheck(name: string): void {
-    if (this.#following.has(name)) this.#queue.add(name)
+    if (this.#rights.has(name)) this.#queue.add(name)
   }
 
   /** What the controller may not do; `undefined` when it may do all, or nothing is known yet. */
   missingRights(name: string): string | undefined {
-    return this.#following.get(name)?.rights?.missing
+    return this.#rights.get(name)?.known?.missing
   }
 
   /** What the issuer is to show of it. */
   conditions(name: string): readonly ConditionDraft[] {
-    const rights = this.#following.get(name)?.rights
+    const rights = this.#rights.get(name)?.known
     if (rights === undefined) return []
     const type = 'KubernetesCSR'
     if (rights.missing !== undefined) {
@@ -110,41 +104,27 @@ export class CsrWatch {
 
   async #review(name: string, signal: AbortSignal): Promise<WorkResult> {
     const { kube, random, onRights } = this.#options
-    const following = this.#following.get(name)
-    if (following === undefined) return { kind: 'done' }
+    const rights = this.#rights.get(name)
+    if (rights === undefined) return { kind: 'done' }
     const missing = await missingCsrRights(kube, name, signal)
-    const isNews = following.rights === undefined || following.rights.missing !== missing
-    following.rights = { missing }
-    if (missing === undefined && !following.isWatched) this.#start(following, signal)
-    if (isNews && !following.stop.signal.aborted) onRights(name)
+    // Unfollowed meanwhile: this is of no more use.
+    if (this.#rights.get(name) !== rights) return { kind: 'done' }
+    const isNews = rights.known === undefined || rights.known.missing !== missing
+    rights.known = { missing }
+    if (missing === undefined) this.#requests.follow(name, requestsFor(signerNameOf(name)))
+    if (isNews) onRights(name)
     const ms = missing === undefined ? grantedIntervalMs : missingIntervalMs
     return { kind: 'after', ms: jittered(ms, 0.2, random) }
   }
+}
 
-  #start(following: Following, signal: AbortSignal): void {
-    following.isWatched = true
-    const running = following.reflector
-      .run(AbortSignal.any([signal, following.stop.signal]))
-      .finally(() => this.#running.delete(running))
-    this.#running.add(running)
-  }
-
-  #reflector(signerName: string, stop: AbortSignal): Reflector<KubernetesCsr> {
-    const { kube, clock, random, log, onRequest } = this.#options
-    return new Reflector({
-      client: kube,
-      path: kubernetesCsrPath(),
-      fieldSelector: `spec.signerName=${signerName}`,
-      parse: (object) => {
-        const request = parseKubernetesCsr(object)
-        return request?.signerName === signerName ? request : undefined
-      },
-      clock,
-      random,
-      log,
-      onEvent: ({ type, object }) => {
-        if (!stop.aborted) onRequest(type, object)
-      },
-    })
+function requestsFor(signerName: string): Followed<KubernetesCsr> {
+  return {
+    path: kubernetesCsrPath(),
+    fieldSelector: `spec.signerName=${signerName}`,
+    parse: (object) => {
+      const request = parseKubernetesCsr(object)
+      return request?.signerName === signerName ? request : undefined
+    },
   }
 }

@@ -107,7 +107,7 @@ export class ReissueController {
       clock,
       random,
       log,
-      onCertificate: (type, certificate) => this.#observe(type, certificate),
+      onEvent: (type, certificate) => this.#observe(type, certificate),
       onSynced: (issuer) => options.onProgress(issuer),
     })
   }

@@ -2,54 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { IssuerError } from '../../src/error.ts'
 import type { JsonObject } from '../../src/json.ts'
-import type { KubeClient, KubeRequest, WatchEvent } from '../../src/kube/client.ts'
+import type { KubeRequest } from '../../src/kube/client.ts'
 import { metaOf, type ObjectMeta } from '../../src/kube/object_meta.ts'
 import { Reflector } from '../../src/kube/reflector.ts'
 import { silentLog } from '../../src/log.ts'
 import { FakeClock } from '../fake_clock.ts'
+import { IdleServer } from './idle_server.ts'
 
 const hour = 3_600_000
 const path = '/api/v1/configmaps'
-/** Of client-go and of the API server. */
-const bookmarkMs = 60_000
-
-/** An API server on which nothing happens; `cutAfterMs` is what a load balancer allows a watch. */
-class IdleServer implements KubeClient {
-  readonly server = 'memory'
-  readonly namespace = undefined
-  readonly asked = { lists: [] as number[], watches: [] as number[] }
-  readonly #clock: FakeClock
-  readonly #cutAfterMs: number
-
-  constructor(clock: FakeClock, cutAfterMs: number) {
-    this.#clock = clock
-    this.#cutAfterMs = cutAfterMs
-  }
-
-  async request(): Promise<unknown> {
-    this.asked.lists.push(this.#clock.monotonic())
-    return { metadata: { resourceVersion: '1' }, items: [] }
-  }
-
-  async *watch(
-    { query, idleTimeoutMs }: Parameters<KubeClient['watch']>[0],
-    signal: AbortSignal,
-  ): AsyncGenerator<WatchEvent> {
-    const opened = this.#clock.monotonic()
-    this.asked.watches.push(opened)
-    assert.ok(idleTimeoutMs > bookmarkMs)
-    const end = opened + Math.min(Number(query?.timeoutSeconds) * 1_000, this.#cutAfterMs)
-    for (;;) {
-      const left = end - this.#clock.monotonic()
-      await this.#clock.sleep(Math.min(left, bookmarkMs), signal)
-      if (left <= bookmarkMs) return
-      yield { type: 'BOOKMARK', object: { metadata: { resourceVersion: '1' } } }
-    }
-  }
-
-  async close(): Promise<void> {}
-}
-
 async function idleHour(cutAfterMs: number, fraction: number) {
   const clock = new FakeClock()
   const server = new IdleServer(clock, cutAfterMs)
