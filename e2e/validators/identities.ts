@@ -1,10 +1,11 @@
-import { explicit, implicit, objectIdentifier, sequence, tagged } from '../../src/pki/der_writer.ts'
+import { implicit, objectIdentifier, sequence, tagged } from '../../src/pki/der_writer.ts'
 import {
   dnsName,
   emailName,
   ipName,
   makeName,
   nameAttribute,
+  otherName,
   rdn,
   uriName,
 } from '../../test/pki/make_csr.ts'
@@ -121,8 +122,7 @@ function many(count: number, make: (n: number) => Uint8Array): readonly Uint8Arr
 
 /** Microsoft's userPrincipalName, which smart cards log on by. */
 function userPrincipalName(name: string): Uint8Array {
-  const value = tagged(0x0c, Buffer.from(name))
-  return tagged(0xa0, objectIdentifier('1.3.6.1.4.1.311.20.2.3'), explicit(0, value))
+  return otherName('1.3.6.1.4.1.311.20.2.3', name)
 }
 
 function directoryName(): Uint8Array {

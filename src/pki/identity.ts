@@ -7,17 +7,11 @@ import { isEmptyName, nameText, readName } from './names.ts'
 import { oid } from './oids.ts'
 import { refuse } from './refusal.ts'
 
-/** Which names an issuer gives certificates for; part of `Limits`. */
-interface NameLimits {
-  readonly nameKinds?: readonly NameKind[] | undefined
-  readonly otherNameTypes?: readonly string[] | undefined
-}
-
 /** Refuses a request that names nobody, or somebody that this issuer or its CAs may not name. */
 export function checkIdentity(
   csr: CertificateSigningRequest,
   isCA: boolean,
-  limits: NameLimits,
+  kinds: readonly NameKind[] | undefined,
   authority: Authority,
 ): void {
   const names = csr.extensions.subjectAltName ?? []
@@ -27,7 +21,7 @@ export function checkIdentity(
       'the CSR has neither a subject nor alternative names; ask for a name',
     )
   }
-  for (const name of names) checkKind(name, limits)
+  for (const name of names) checkKind(name, kinds)
   const constrained = constrainedNames(csr, isCA)
   for (const { extensions, subject } of pathOf(authority)) {
     const constraints = extensions.nameConstraints
@@ -35,20 +29,13 @@ export function checkIdentity(
   }
 }
 
-function checkKind(name: GeneralName, { nameKinds: kinds = ['dns'], otherNameTypes }: NameLimits) {
-  if (!kinds.includes(name.kind)) {
-    const allowed = kinds.map((kind) => nameKinds[kind]).join(', ')
-    refuse(
-      'san-kind',
-      `${generalNameText(name)}: this issuer gives certificates for these kinds of names only: ${allowed}; leave out each ${nameKinds[name.kind]}`,
-    )
-  }
-  if (name.kind === 'otherName' && otherNameTypes?.includes(name.typeId) === false) {
-    refuse(
-      'san-kind',
-      `${generalNameText(name)}: this issuer gives certificates for otherNames of these types only: ${otherNameTypes.join(', ') || 'none'}; leave it out`,
-    )
-  }
+function checkKind(name: GeneralName, kinds: readonly NameKind[] = ['dns']): void {
+  if (kinds.includes(name.kind)) return
+  const allowed = kinds.map((kind) => nameKinds[kind]).join(', ')
+  refuse(
+    'san-kind',
+    `${generalNameText(name)}: this issuer gives certificates for these kinds of names only: ${allowed}; leave out each ${nameKinds[name.kind]}`,
+  )
 }
 
 /**

@@ -66,8 +66,6 @@ export interface IssuanceRequest {
 export interface Limits extends ValidityLimits {
   /** Kinds of alternative names that are given; DNS names alone when left out. */
   readonly nameKinds?: readonly NameKind[] | undefined
-  /** Types of otherNames that are given, OIDs; any when left out, where the kind is given. */
-  readonly otherNameTypes?: readonly string[] | undefined
   /** CAs are given within these; none when left out. */
   readonly ca?: CaLimits | undefined
 }
@@ -103,7 +101,7 @@ function chooseContents(input: DecisionInput): CertificateContents {
   const { request, limits, authority, now, serialBytes } = input
   const csr = request.isCA ? nameCa(input.csr) : input.csr
   const basicConstraints = chooseBasicConstraints(csr, request.isCA, limits.ca, authority)
-  checkIdentity(csr, request.isCA, limits, authority)
+  checkIdentity(csr, request.isCA, limits.nameKinds, authority)
   if (sameBytes(csr.key.spki, authority.certificate.key.spki)) {
     refuse('subject-key-is-ca-key', 'the request is for the key of the CA itself; make a new key')
   }

@@ -1,6 +1,7 @@
 import {
   bitString,
   derTrue,
+  explicit,
   implicit,
   objectIdentifier,
   octetString,
@@ -80,6 +81,12 @@ export function emailName(address: string): Uint8Array {
 
 export function uriName(uri: string): Uint8Array {
   return implicit(6, ascii(uri))
+}
+
+/** With a UTF8String, as of Microsoft's userPrincipalName (1.3.6.1.4.1.311.20.2.3). */
+export function otherName(typeId: string, text: string): Uint8Array {
+  const value = explicit(0, tagged(0x0c, Buffer.from(text)))
+  return tagged(0xa0, objectIdentifier(typeId), value)
 }
 
 export function ipName(...octets: readonly number[]): Uint8Array {

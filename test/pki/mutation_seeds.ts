@@ -16,6 +16,7 @@ import {
   ipName,
   makeCsrDer,
   makeName,
+  otherName,
   subjectAltName,
   uriName,
 } from './make_csr.ts'
@@ -50,11 +51,7 @@ const fewNames = makeAuthority(constrained, [root])
 const usage = extension(oid.keyUsage, encodeKeyUsage(0b101), true)
 const serverAuth = extension(oid.extKeyUsage, sequence(objectIdentifier(oid.serverAuth)))
 const subject = makeName({ '2.5.4.10': 'Team', '2.5.4.3': 'myapp' })
-const upn = tagged(
-  0xa0,
-  objectIdentifier('1.3.6.1.4.1.311.20.2.3'),
-  explicit(0, tagged(0x0c, Buffer.from('a@example.com'))),
-)
+const upn = otherName('1.3.6.1.4.1.311.20.2.3', 'a@example.com')
 
 const shapes = {
   'as cert-manager writes a server’s': {

@@ -12,6 +12,7 @@ import {
   makeCsr,
   makeName,
   nameAttribute,
+  otherName,
   rdn,
   subjectAltName,
   uriName,
@@ -50,7 +51,7 @@ function decideUnder(constraints: Constraints, names: readonly Uint8Array[], sub
 }
 
 const inside = [dnsName('a.example.com')]
-const upn = tagged(0xa0, Uint8Array.of(6, 2, 42, 3), explicit(0, tagged(0x0c, Buffer.from('u'))))
+const upn = otherName('1.2.3', 'u')
 
 describe('a name constraint of any CA of the chain', () => {
   const taken: readonly (readonly [string, Constraints, readonly Uint8Array[]])[] = [

@@ -12,6 +12,7 @@ import {
   ipName,
   makeCsr,
   makeName,
+  otherName,
   subjectAltName,
   uriName,
 } from './make_csr.ts'
@@ -62,6 +63,12 @@ const allowed: ReadonlyArray<readonly [name: string, policy: Partial<PolicyText>
     { emailDomains: ['example.com'] },
     { names: [emailName('a@example.com')] },
   ],
+  [
+    'an otherName of a type',
+    { otherNames: ['1.2.4', '1.2.3'] },
+    { names: [otherName('1.2.3', 'a')] },
+  ],
+  ['any otherName', { otherNames: ['*'] }, { names: [otherName('1.2.3', 'a')] }],
   ['a key type', { keyTypes: ['P-256', 'RSA-3072'] }],
   ['usages', { usages: ['server auth', 'client auth'] }],
   [
@@ -128,6 +135,13 @@ const refused: ReadonlyArray<
     { emailDomains: ['example.com'] },
     { names: [emailName('a@other.example')] },
   ],
+  [
+    'policy-other-name',
+    /otherName of type 1\.2\.3 is not allowed \(policy\.otherNames: 1\.2\.4\)/,
+    { otherNames: ['1.2.4'] },
+    { names: [otherName('1.2.3', 'a')] },
+  ],
+  ['policy-other-name', /policy\.otherNames: none/, {}, { names: [otherName('1.2.3', 'a')] }],
   [
     'policy-key-type',
     /ECDSA P-256 key is not allowed \(policy\.keyTypes: RSA-4096\)/,
