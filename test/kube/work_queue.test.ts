@@ -1,55 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { IssuerError } from '../../src/error.ts'
-import { WorkQueue, type WorkQueueOptions, type WorkResult } from '../../src/kube/work_queue.ts'
-import type { Random } from '../../src/random.ts'
-import { FakeClock } from '../fake_clock.ts'
-
-const steady: Random = { bytes: (length) => new Uint8Array(length), fraction: () => 0.5 }
-const done: WorkResult = { kind: 'done' }
-const nothing = { ready: 0, running: 0, retrying: 0, delayed: 0 }
-
-/** A queue whose work takes time on a fake clock, and a record of when it was at which key. */
-function bench(options: Partial<WorkQueueOptions> & { workMs?: number } = {}) {
-  const clock = new FakeClock()
-  const stop = new AbortController()
-  const started: Array<{ key: string; at: number }> = []
-  const running = new Map<string, number>()
-  const most = { inAll: 0, ofOneKey: 0 }
-  const errors: IssuerError[] = []
-  const { workMs = 10, work = async () => done, ...rest } = options
-  const queue = new WorkQueue({
-    name: 'test',
-    concurrency: 2,
-    backoff: { baseMs: 1_000, maxMs: 8_000 },
-    clock,
-    random: steady,
-    onError: (_, error) => errors.push(error),
-    ...rest,
-    work: async (key, signal) => {
-      started.push({ key, at: clock.monotonic() })
-      running.set(key, (running.get(key) ?? 0) + 1)
-      most.ofOneKey = Math.max(most.ofOneKey, running.get(key) ?? 0)
-      most.inAll = Math.max(
-        most.inAll,
-        [...running.values()].reduce((a, b) => a + b),
-      )
-      try {
-        if (workMs > 0) await clock.sleep(workMs, signal)
-        return await work(key, signal)
-      } finally {
-        running.set(key, (running.get(key) ?? 0) - 1)
-      }
-    },
-  })
-  const run = queue.run(stop.signal)
-  const end = async () => {
-    stop.abort()
-    await run
-  }
-  return { clock, queue, started, most, errors, stop, run, end }
-}
+import { bench, done, nothing } from './queue_bench.ts'
 
 test('a key added many times while it waits is worked on once, in the order of adding', async () => {
   const { clock, queue, started, end } = bench({ concurrency: 1 })
@@ -91,76 +43,6 @@ test('work may add its own key before it first waits', async () => {
   await end()
 })
 
-test('of several delays the earliest is kept', async () => {
-  const { clock, queue, started, end } = bench()
-  queue.addAfter('a', 500)
-  queue.addAfter('a', 200)
-  queue.addAfter('a', 900)
-  await clock.advance(2_000)
-  assert.deepEqual(started, [{ key: 'a', at: 200 }])
-  await end()
-})
-
-/** Fires at once where `setTimeout` does: beyond 2^31 - 1 ms. */
-class OverflowingClock extends FakeClock {
-  override after(ms: number, callback: () => void): () => void {
-    return super.after(ms > 2 ** 31 - 1 ? 1 : ms, callback)
-  }
-}
-
-test('a delay of months does not fire at once', async () => {
-  const clock = new OverflowingClock()
-  const { queue, started, end } = bench({ clock, workMs: 0 })
-  queue.addAfter('a', 90 * 86_400_000)
-  await clock.advance(3_600_000)
-  assert.deepEqual(started, [])
-  await end()
-})
-
-test('retries back off, and start anew after a success', async () => {
-  const results: WorkResult[] = [
-    { kind: 'retry' },
-    { kind: 'retry' },
-    { kind: 'retry', afterMs: 30_000 },
-    { kind: 'after', ms: 100 },
-    { kind: 'retry' },
-    done,
-  ]
-  const { clock, queue, started, end } = bench({
-    workMs: 0,
-    work: async () => results.shift() ?? done,
-  })
-  queue.add('a')
-  await clock.advance(60_000)
-  // Half random, here 0.5: three quarters of 1, 2 and 4 s; the third had to wait 30 s.
-  assert.deepEqual(
-    started.map(({ at }) => at),
-    [0, 750, 2_250, 32_250, 32_350, 33_100],
-  )
-  await end()
-})
-
-test('what work throws is told, and is a retry no sooner than asked', async () => {
-  const throttled = new IssuerError('VaultThrottled', 'slow down', { retryAfterMs: 5_000 })
-  let first = true
-  const { clock, queue, started, errors, end } = bench({
-    workMs: 0,
-    work: async () => {
-      if (!first) return done
-      first = false
-      throw throttled
-    },
-  })
-  queue.add('a')
-  await clock.advance(10_000)
-  assert.deepEqual(
-    started.map(({ at }) => at),
-    [0, 5_000],
-  )
-  assert.deepEqual(errors, [throttled])
-  await end()
-})
-
 test('a forgotten key is not worked on, and its failures are forgotten', async () => {
   const { clock, queue, started, end } = bench({ workMs: 0, work: async () => ({ kind: 'retry' }) })
   queue.add('a')
@@ -171,34 +53,6 @@ test('a forgotten key is not worked on, and its failures are forgotten', async (
   await clock.advance(10_000)
   assert.deepEqual(started, [{ key: 'a', at: 0 }])
   assert.deepEqual(queue.counts, nothing)
-  await end()
-})
-
-test('lanes take turns: a lane with much to do does not hold up another', async () => {
-  const { clock, queue, started, end } = bench({ concurrency: 1, lane: (key) => key.slice(0, 1) })
-  for (let i = 0; i < 100; i++) queue.add(`a${i}`)
-  for (const key of ['b0', 'b1', 'c0']) queue.add(key)
-  await clock.advance(65)
-  assert.deepEqual(
-    started.map(({ key }) => key),
-    ['a0', 'a1', 'b0', 'c0', 'a2', 'b1', 'a3'],
-  )
-  await end()
-})
-
-test('a slow lane takes no more than its share of the workers', async () => {
-  const { clock, queue, started, end } = bench({
-    concurrency: 4,
-    laneConcurrency: 2,
-    lane: (key) => key.slice(0, 1),
-    work: (key, signal) =>
-      key.startsWith('a') ? clock.sleep(1e6, signal).then(() => done) : Promise.resolve(done),
-  })
-  for (let i = 0; i < 10; i++) queue.add(`a${i}`)
-  for (let i = 0; i < 10; i++) queue.add(`b${i}`)
-  await clock.advance(1_000)
-  const of = (lane: string) => started.filter(({ key }) => key.startsWith(lane)).length
-  assert.deepEqual([of('a'), of('b')], [2, 10])
   await end()
 })
 
@@ -310,68 +164,6 @@ test('any sequence: one key at a time, none lost, back-off within bounds, limits
       }
       await end()
       assert.equal(clock.pending, 0)
-    }),
-    { numRuns: 60 },
-  )
-})
-
-test('any backlog: a lane waits for no more than one key of each other lane', async () => {
-  const backlog = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 1, maxLength: 60 })
-  await fc.assert(
-    fc.asyncProperty(backlog, fc.integer({ min: 1, max: 4 }), async (lanes, concurrency) => {
-      const { clock, queue, started, end } = bench({ concurrency, lane: (key) => key.slice(0, 1) })
-      const keys = lanes.map((lane, index) => `${lane}${index}`)
-      for (const key of keys) queue.add(key)
-      await clock.advance(10_000)
-
-      const order = started.map(({ key }) => key)
-      assert.deepEqual([...order].sort(), [...keys].sort(), 'each once')
-      for (const lane of new Set(lanes)) {
-        const own = keys.filter((key) => key.startsWith(lane))
-        assert.deepEqual(
-          order.filter((key) => key.startsWith(lane)),
-          own,
-          'in the order of adding',
-        )
-        const turns = own.map((key) => order.indexOf(key))
-        const others = new Set(lanes).size - 1
-        // The first ones start before all lanes are known.
-        const gaps = turns.slice(1).map((turn, index) => turn - (turns[index] ?? 0))
-        const first = turns[0] ?? 0
-        assert.ok(first <= concurrency + others, `${lane} began after ${first} others`)
-        assert.ok(Math.max(0, ...gaps) <= concurrency + others, `${lane}: gaps ${gaps}`)
-      }
-      await end()
-    }),
-    { numRuns: 60 },
-  )
-})
-
-test('any failures: the delay doubles to its limit, and starts anew after a success', async () => {
-  const results = fc.array(fc.constantFrom('retry', 'throw', 'done'), { maxLength: 20 })
-  await fc.assert(
-    fc.asyncProperty(results, async (plan) => {
-      const outcomes = [...plan]
-      const { clock, queue, started, end } = bench({
-        workMs: 0,
-        work: async () => {
-          const next = outcomes.shift()
-          if (next === 'throw') throw new Error('failed')
-          if (next === undefined) return done
-          return next === 'retry' ? { kind: 'retry' } : { kind: 'after', ms: 50 }
-        },
-      })
-      queue.add('a')
-      await clock.advance(200_000)
-      let failures = 0
-      for (const [index, result] of plan.entries()) {
-        failures = result === 'done' ? 0 : failures + 1
-        // The upper half is random, here 0.5.
-        const expected = failures === 0 ? 50 : 0.75 * Math.min(8_000, 1_000 * 2 ** (failures - 1))
-        const waited = (started[index + 1]?.at ?? 0) - (started[index]?.at ?? 0)
-        assert.equal(waited, expected, `after ${index + 1} of ${plan}`)
-      }
-      await end()
     }),
     { numRuns: 60 },
   )
