@@ -7,12 +7,15 @@ import type { EventRecorder, EventRegarding } from '../kube/events.ts'
  * object shows it.
  */
 export class Notices<T extends { readonly uid: string }> {
-  readonly #events: EventRecorder
+  readonly #events: Pick<EventRecorder, 'record'>
   readonly #about: (request: T) => readonly EventRegarding[]
   /** What was last said of a request, by its UID, so that a retry repeats nothing. */
   readonly #said = new Map<string, string>()
 
-  constructor(events: EventRecorder, about: (request: T) => readonly EventRegarding[]) {
+  constructor(
+    events: Pick<EventRecorder, 'record'>,
+    about: (request: T) => readonly EventRegarding[],
+  ) {
     this.#events = events
     this.#about = about
   }
