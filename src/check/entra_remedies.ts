@@ -23,8 +23,9 @@ export const entraRemedies: ReadonlyMap<string, Remedy> = new Map<string, Remedy
   ['IdentityRefused/NotLoggedIn', logInToTenant],
   ['IdentityRefused/WorkloadNotSetUp', setUpWorkload],
   ['IdentityRefused/Ambient', allowAmbient],
+  ['IdentityRefused/NotBound', showBinding],
   ['IdentityRefused', showTenants],
-  ['IdentityUnavailable', () => ['curl --head https://login.microsoftonline.com']],
+  ['IdentityUnavailable', reachEntra],
 ])
 
 const oidcIssuer =
@@ -94,6 +95,22 @@ function showTenants(_: Sighting, { location }: Setting): readonly string[] {
   return vault === undefined
     ? ['az account show --query tenantId --output tsv']
     : [`az keyvault show --name ${shellWord(vault)} --query properties.tenantId --output tsv`]
+}
+
+/** Whether the cluster's proxy for tokens may exchange the controller's for those of the client. */
+function showBinding(seen: Sighting, setting: Setting): readonly string[] {
+  return [
+    'az aks identity-binding list --resource-group RESOURCE_GROUP --cluster-name CLUSTER',
+    commandOf(
+      `kubectl auth can-i use-managed-identity ${clientOf(seen, setting)}.cid.wi.aks.azure.com`,
+      `--as system:serviceaccount:${shellWord(setting.controllerNamespace)}:akv-issuer`,
+    ),
+  ]
+}
+
+function reachEntra(_: Sighting, { location }: Setting): readonly string[] {
+  const authority = location?.cloud.authorityHost ?? 'https://login.microsoftonline.com'
+  return [`curl --head ${authority}`]
 }
 
 /** The secret goes from Entra into the cluster, and is not shown. */

@@ -64,6 +64,7 @@ const details: readonly (readonly [detail: string, words: RegExp])[] = [
     'WorkloadNotSetUp',
     /AZURE_FEDERATED_TOKEN_FILE is not set|cannot read the ServiceAccount token/,
   ],
+  ['NotBound', /the cluster's token proxy/],
   ['NotLoggedIn', /the account that az is logged in with/],
   ['Ambient', /which Issuers may not use here/],
   ['NameUnknown', /ENOTFOUND/],

@@ -162,7 +162,7 @@ export function credentialOf(identity: CompleteIdentity, cloud: Cloud): TokenCre
   }
   // Not WorkloadIdentityCredential: it holds what it read for 5 minutes, an expired token too.
   const assertion = async () => (await readFile(identity.tokenFile, 'utf8')).trim()
-  const transport = identity.proxy === undefined ? straight : throughProxy(identity.proxy)
+  const transport = identity.proxy === undefined ? straight : throughProxy(identity.proxy, clientId)
   return credentialOver(
     transport,
     options,

@@ -68,8 +68,8 @@ export function tokenProxy(variables: TokenProxyVariables): TokenProxy | undefin
   return { url: url.href.replace(/\/$/, ''), serverName, trust }
 }
 
-/** Sends every request to the proxy, by the path and query it would have had at Entra. */
-export function throughProxy(proxy: TokenProxy): HttpClient {
+/** Sends every request of the client to the proxy, by the path and query it would have had at Entra. */
+export function throughProxy(proxy: TokenProxy, clientId: string): HttpClient {
   // Connections are kept by this object, and so it changes only as the CA does.
   let tlsSettings = tlsBy(proxy, proxy.trust.type === 'pem' ? proxy.trust.pem : undefined)
   return {
@@ -89,7 +89,9 @@ export function throughProxy(proxy: TokenProxy): HttpClient {
       })
       const text = response.bodyAsText ?? ''
       const isOwnRefusal = [401, 403].includes(response.status) && !text.includes('AADSTS')
-      if (isOwnRefusal) throw refusedBy(proxy, `HTTP ${response.status} ${firstLine(text)}`.trim())
+      if (isOwnRefusal) {
+        throw refusedBy(proxy, clientId, `HTTP ${response.status} ${firstLine(text)}`.trim())
+      }
       return response
     },
   }
@@ -116,12 +118,12 @@ async function readCa(file: string): Promise<string> {
 }
 
 /** Not in the words of Entra, and so not Entra's. */
-function refusedBy({ url }: TokenProxy, said: string): IssuerError {
+function refusedBy({ url }: TokenProxy, clientId: string, said: string): IssuerError {
   return new IssuerError(
     'IdentityRefused',
-    `the cluster's token proxy ${url} answered ${said} — check that the client has an identity binding ` +
-      'to this cluster, and that the ServiceAccount of the controller may use-managed-identity on it ' +
-      "(workloadIdentity.identityBinding in the chart's values)",
+    `the cluster's token proxy ${url} answered ${said} — check that client ${clientId} has an identity ` +
+      'binding to this cluster, and that the ServiceAccount of the controller may use-managed-identity ' +
+      "on it (workloadIdentity.identityBinding in the chart's values)",
   )
 }
 

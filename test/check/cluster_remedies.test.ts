@@ -57,6 +57,23 @@ const cases: Readonly<Record<string, Case>> = {
         '  --subject system:serviceaccount:team-a:vault --audiences api://AzureADTokenExchange',
     ],
   },
+  'a client without identity binding': {
+    code: 'IdentityRefused',
+    message:
+      "the cluster's token proxy https://kubernetes.default.svc answered HTTP 403 — check that client " +
+      `${clientId} has an identity binding to this cluster`,
+    commands: [
+      'az aks identity-binding list --resource-group RESOURCE_GROUP --cluster-name CLUSTER',
+      `kubectl auth can-i use-managed-identity ${clientId}.cid.wi.aks.azure.com \\\n` +
+        '  --as system:serviceaccount:akv-issuer:akv-issuer',
+    ],
+  },
+  'no way to Entra of another cloud': {
+    code: 'IdentityUnavailable',
+    message: identityFailure(workload, new Error('no route')).message,
+    setting: makeSetting({}, { vaultUrl: 'https://contoso.vault.azure.cn' }),
+    commands: ['curl --head https://login.partner.microsoftonline.cn'],
+  },
   'a federated credential for another audience': {
     code: 'IdentityRefused',
     message: entraRefused('700212'),

@@ -165,7 +165,7 @@ test('what goes wrong at the proxy is told as such', async () => {
     assert.equal(
       await tokenOf(identityBy({})),
       `IdentityRefused: the cluster's token proxy ${url} answered HTTP 403${said && ` ${said}`} — check ` +
-        'that the client has an identity binding to this cluster, and that the ServiceAccount of the ' +
+        'that client c1 has an identity binding to this cluster, and that the ServiceAccount of the ' +
         "controller may use-managed-identity on it (workloadIdentity.identityBinding in the chart's values)",
     )
   }
