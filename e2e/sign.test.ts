@@ -175,15 +175,19 @@ describe('an issuer that signs', () => {
     assert.equal(await scene.signatures(), signatures)
     const held = { kind: 'CertificateRequest', reason: 'IssuerSuspended' }
     const { controller } = scene
+    const issuedSoFar = () =>
+      sumOf(controller, 'akv_issuer_answer_seconds_count', { reason: 'Issued' })
     assert.equal(await sumOf(controller, 'akv_issuer_waiting_requests', held), 1)
     assert.ok((await sumOf(controller, 'akv_issuer_oldest_request_seconds', held)) > 0)
     const pending = { kind: 'CertificateRequest', reason: 'Pending', code: 'IssuerSuspended' }
     assert.equal(await sumOf(controller, 'akv_issuer_answers_total', pending), 1)
+    const answersBefore = await issuedSoFar()
 
     await scene.cluster.must('PATCH', issuer, { spec: { suspend: false } })
     await issued(scene, namespace, 'held')
     assert.equal(await sumOf(controller, 'akv_issuer_waiting_requests', held), 0)
     assert.equal(await sumOf(controller, 'akv_issuer_oldest_request_seconds', held), 0)
+    assert.equal(await issuedSoFar(), answersBefore + 1)
   })
 
   test('an answer never lands on a later request of the same name', async () => {

@@ -65,18 +65,23 @@ describe('many Certificates at once', () => {
       const waiting = (labels = {}) =>
         sumOf(scene.controller, 'akv_issuer_waiting_requests', labels)
       const held = () => waiting({ reason: 'IssuerSuspended' })
+      const throttled = () => waiting({ reason: 'VaultThrottled' })
+      const retrying = () =>
+        sumOf(scene.controller, 'akv_issuer_queue_keys', { queue: 'requests', state: 'retrying' })
       await until('all wait', async () => (await held()) === storm.requests.size, limitMs)
       // An EC key signs 4,000 times in 10 s; of that, half of what is let loose at once.
       await scene.vault.admin('PUT', '/quota', { enabled: true, share: 0.0075, ...quota })
       const callsBefore = await scene.signCalls()
       await suspend(false)
       try {
+        await until('some wait for the vault', async () => (await throttled()) > 0)
+        await until('some wait for their next try', async () => (await retrying()) > 0)
         await storm.untilReady(limitMs)
       } finally {
         storm.stop()
       }
       t.diagnostic(storm.describeTimes())
-      await until('none waits', async () => (await waiting()) === 0)
+      await until('none waits', async () => (await waiting()) + (await retrying()) === 0)
       const calls = difference(await scene.signCalls(), callsBefore)
       t.diagnostic(`sign calls by status: ${JSON.stringify(calls)}`)
       const proofs = 1
