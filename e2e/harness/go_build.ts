@@ -10,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { parseJson, textAt } from './json.ts'
 import { startProcess } from './process.ts'
@@ -120,10 +120,12 @@ async function copyFolder(tool: ToolModule, kept: KeptFolder, target: string): P
     env: goEnv(),
   })
   const source = join(textAt(parseJson(stdout), 'Dir'), kept.path)
-  mkdirSync(target)
-  for (const name of readdirSync(source)) {
+  for (const entry of readdirSync(source, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const folder = join(target, relative(source, entry.parentPath))
+    mkdirSync(folder, { recursive: true })
     // By content: a copied mode would make the copy read-only too.
-    writeFileSync(join(target, name), readFileSync(join(source, name)))
+    writeFileSync(join(folder, entry.name), readFileSync(join(entry.parentPath, entry.name)))
   }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 /** A Go module under e2e/tools and the programs built from it. */
 export interface ToolModule {
-  readonly name: 'kube' | 'certmanager' | 'istio' | 'validators' | 'helm'
+  readonly name: 'kube' | 'certmanager' | 'istio' | 'validators' | 'helm' | 'approver_policy'
   readonly programs: readonly { readonly file: string; readonly package: string }[]
   /** Whose version in go.mod the programs show as their own. */
   readonly versionOf: string
@@ -107,6 +107,27 @@ export const helmModule: ToolModule = {
   ],
   versionOf: 'helm.sh/helm/v4',
   linkerFlags: (version) => [`-X=helm.sh/helm/v4/internal/version.version=${version}`],
+  diskBytes: 2e9,
+}
+
+const approverPolicy = 'github.com/cert-manager/approver-policy'
+
+/**
+ * cert-manager's approver for policies, and its chart. It is built with the versions of helm's go.mod where
+ * they share a module, so that four packages in five come out of Go's cache.
+ */
+export const approverPolicyModule: ToolModule = {
+  name: 'approver_policy',
+  programs: [{ file: 'approver-policy', package: `${approverPolicy}/cmd` }],
+  versionOf: approverPolicy,
+  linkerFlags: () => [],
+  keptFolders: [
+    {
+      name: 'approver-policy-chart',
+      module: approverPolicy,
+      path: 'deploy/charts/approver-policy',
+    },
+  ],
   diskBytes: 2e9,
 }
 

@@ -11,6 +11,7 @@ import {
   type PythonEnvironment,
 } from './python_environment.ts'
 import {
+  approverPolicyModule,
   builtFolder,
   cacheRoot,
   clusterModules,
@@ -64,8 +65,17 @@ export async function ensureHelm(out: NodeJS.WriteStream = process.stderr): Prom
   return toolsOf([helmModule])
 }
 
+/** approver-policy and its chart. */
+export async function ensureApproverPolicy(
+  out: NodeJS.WriteStream = process.stderr,
+): Promise<Tools> {
+  await ensure({ modules: [approverPolicyModule], python: false }, out)
+  return toolsOf([approverPolicyModule])
+}
+
 export async function ensureAll(out: NodeJS.WriteStream = process.stderr): Promise<void> {
-  await ensure({ modules: [...clusterModules, validatorModule, helmModule], python: true }, out)
+  const modules = [...clusterModules, validatorModule, helmModule, approverPolicyModule]
+  await ensure({ modules, python: true }, out)
   try {
     await ensureIstio(out)
   } catch (error) {
