@@ -17,12 +17,13 @@ import {
   leafIdOf,
   startDeliveryScene,
 } from './product/delivery_scene.ts'
-import { type Claims, createRequester, forgedRequest } from './product/forged.ts'
+import { type Claims, forgedRequest } from './product/forged.ts'
 import { certificate } from './product/manifests.ts'
 import { certificateRequest, postRequest } from './product/requests.ts'
 import { certificatesIn, clusterIssuers, requestsIn } from './product/scene.ts'
 import { idOf, issued } from './product/tls_secret.ts'
 import { eventsOn, logLines } from './product/told.ts'
+import { createRequester } from './product/users.ts'
 
 describe('an issuer that delivers refuses', () => {
   let here: DeliveryScene

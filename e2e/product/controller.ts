@@ -1,10 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ApiPath, Cluster } from '../harness/cluster.ts'
+import type { Cluster } from '../harness/cluster.ts'
 import type { RunningProcess } from '../harness/process.ts'
 import { until } from '../harness/until.ts'
 import { installChart, renderedController, type Values } from './chart.ts'
 import type { DevVault } from './dev_vault.ts'
+import { bind } from './users.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 export const controllerNamespace = 'akv-issuer'
@@ -88,12 +89,12 @@ export async function bindInNamespace(
   namespace: string,
   name: string,
 ): Promise<void> {
-  const path: ApiPath = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`
-  await cluster.must('POST', path, {
-    metadata: { name },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
-    subjects: [{ kind: 'ServiceAccount', name: 'akv-issuer', namespace: controllerNamespace }],
-  })
+  const controller = {
+    kind: 'ServiceAccount',
+    name: 'akv-issuer',
+    namespace: controllerNamespace,
+  } as const
+  await bind(cluster, namespace, { kind: 'ClusterRole', name }, controller)
 }
 
 /** Where the controller of a name finds the token by which Entra knows it. */

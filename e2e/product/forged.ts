@@ -1,5 +1,4 @@
 import { makeCsr } from '../../test/pki/make_csr.ts'
-import type { ApiPath, Cluster } from '../harness/cluster.ts'
 import { type Json, textAt } from '../harness/json.ts'
 import { certificateRequest } from './requests.ts'
 
@@ -36,21 +35,4 @@ export function forgedRequest(name: string, issuer: string, claims: Claims) {
       ],
     },
   }
-}
-
-/** A user who may do everything with CertificateRequests of a namespace, and nothing else. */
-export async function createRequester(cluster: Cluster, namespace: string): Promise<string> {
-  const user = `requester-of-${namespace}`
-  const path: ApiPath = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`
-  const verbs = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete']
-  await cluster.must('POST', `${path}/roles`, {
-    metadata: { name: 'requester' },
-    rules: [{ apiGroups: ['cert-manager.io'], resources: ['certificaterequests'], verbs }],
-  })
-  await cluster.must('POST', `${path}/rolebindings`, {
-    metadata: { name: 'requester' },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'requester' },
-    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
-  })
-  return user
 }

@@ -29,13 +29,15 @@ export function certificateRequest(name: string, csrPem: string, options: Reques
   }
 }
 
-/** Creates it; returns its path. */
+/** Creates it, as the admin or another user; returns its path. */
 export async function postRequest(
   scene: Scene,
   namespace: string,
   request: ReturnType<typeof certificateRequest>,
+  user?: string,
 ): Promise<ApiPath> {
-  await scene.cluster.must('POST', requestsIn(namespace), request)
+  const options = user === undefined ? {} : { as: user }
+  await scene.cluster.must('POST', requestsIn(namespace), request, options)
   return `${requestsIn(namespace)}/${request.metadata.name}`
 }
 

@@ -9,14 +9,21 @@ export interface ToldEvent {
   readonly note: string
 }
 
-/** The Events by our controller about an object, oldest first, each once however often it came. */
-export async function eventsOn(cluster: Cluster, object: Json): Promise<readonly ToldEvent[]> {
+/**
+ * The Events by our controller, or another, about an object, oldest first, each once however often it
+ * came.
+ */
+export async function eventsOn(
+  cluster: Cluster,
+  object: Json,
+  by = 'keyvault.akv-issuer.io/akv-issuer',
+): Promise<readonly ToldEvent[]> {
   const uid = textAt(object, 'metadata', 'uid')
   const namespace = at(object, 'metadata', 'namespace') ?? 'default'
   const list = await cluster.must('GET', `/apis/events.k8s.io/v1/namespaces/${namespace}/events`)
   return listAt(list, 'items')
     .filter((event) => at(event, 'regarding', 'uid') === uid)
-    .filter((event) => at(event, 'reportingController') === reportingController)
+    .filter((event) => at(event, 'reportingController') === by)
     .sort((a, b) => (textAt(a, 'eventTime') < textAt(b, 'eventTime') ? -1 : 1))
     .map((event) => ({
       type: textAt(event, 'type'),
@@ -38,5 +45,3 @@ export function logLines(controller: RunningProcess): readonly Json[] {
 export function startedLine(controller: RunningProcess): Json | undefined {
   return logLines(controller).find((line) => at(line, 'message') === 'started')
 }
-
-const reportingController = 'keyvault.akv-issuer.io/akv-issuer'
