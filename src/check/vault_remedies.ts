@@ -13,6 +13,8 @@ export const vaultRemedies: ReadonlyMap<string, Remedy> = new Map<string, Remedy
   ['VaultForbidden/ForbiddenByPolicy', setPolicy],
   ['VaultForbidden/ForbiddenByFirewall', allowAddress],
   ['VaultForbidden/ForbiddenByConnection', openToNetworks],
+  ['VaultRefused', showKey],
+  ['VaultKeyUnusable', showKey],
   ['VaultKeyUnusable/KeyDisabled', attributes(() => ['--enabled true'])],
   ['VaultKeyUnusable/KeyExpired', attributes(({ now }) => [`--expires ${inAYear(now)}`])],
   ['VaultKeyUnusable/KeyExpiring', attributes(({ now }) => [`--expires ${inAYear(now)}`])],
@@ -97,6 +99,19 @@ function attributes(flags: (setting: Setting) => readonly string[]): Remedy {
             [...versionFlag(object), ...flags(setting)].join(' '),
           ),
         ]
+}
+
+function showKey({ object }: Sighting, setting: Setting): readonly string[] {
+  if (object?.kind !== 'key') return []
+  return [
+    commandOf(
+      `az keyvault key show ${whichObject(object, setting)}`,
+      [
+        ...versionFlag(object),
+        '--query "{type:key.kty, curve:key.crv, operations:key.keyOps, attributes:attributes}"',
+      ].join(' '),
+    ),
+  ]
 }
 
 function listWhatIsThere({ object }: Sighting, setting: Setting): readonly string[] {

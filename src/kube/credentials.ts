@@ -106,6 +106,10 @@ class KubeconfigSource implements CredentialSource {
     }
     const { config } = this.#loaded
     const cluster = config.getCurrentCluster()
+    // What client-node makes up where it finds nothing.
+    if (this.#path === undefined && cluster?.server === 'http://localhost:8080') {
+      throw new Error('there is none, neither by KUBECONFIG nor in ~/.kube/config')
+    }
     if (!cluster?.server) throw new Error('its current context names no cluster')
     if (cluster.skipTLSVerify) {
       throw new Error(

@@ -100,6 +100,13 @@ describe('what Key Vault refuses has its command', () => {
         `az keyvault secret set-attributes --vault-name contoso --name ca-pem \\\n  --version ${version} --enabled true`,
       ],
     ],
+    'a key that cannot sign so': [
+      refused(sign, 400),
+      [
+        'az keyvault key show --vault-name contoso --name ca \\\n' +
+          '  --query "{type:key.kty, curve:key.crv, operations:key.keyOps, attributes:attributes}"',
+      ],
+    ],
     'no such key': [
       refused(sign, 404),
       [

@@ -191,3 +191,16 @@ test('a cluster that was asked for has to be there', async () => {
   assert.equal(code, 1)
   assert.match(out, /FAILED {3}cluster .*it has no context\s+"aks"/)
 })
+
+test('without any kubeconfig that is said, and a file is checked all the same', async () => {
+  const { KUBECONFIG, HOME } = process.env
+  try {
+    delete process.env.KUBECONFIG
+    process.env.HOME = dir
+    const { out } = await run(`--file=${manifest(head + block)}`)
+    assert.match(out, /skipped {2}cluster .*not usable: there is none, neither\s+by KUBECONFIG nor/)
+    assert.match(out, /ok {7}signature/)
+  } finally {
+    Object.assign(process.env, { KUBECONFIG, HOME })
+  }
+})
