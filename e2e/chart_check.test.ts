@@ -33,25 +33,10 @@ describe('akv-issuer check', () => {
     await rm(dir, { recursive: true, force: true })
   })
 
-  /** What differs from run to run is named; lines break as the length of that has it. */
-  function steady(text: string): string {
-    const { vault, ca, cluster } = scene
-    return text
-      .replace(/\n {6,}/g, ' ')
-      .replaceAll(ca.key.version, 'VERSION')
-      .replaceAll(vault.tenantId, 'TENANT')
-      .replaceAll(vault.identity('operator').clientId, 'OPERATOR')
-      .replaceAll(cluster.url, 'SERVER')
-      .replace(/Kubernetes v[\d.]+/, 'Kubernetes VERSION')
-      .replace(/\S+ leads/, 'REPLICA leads')
-      .replace(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME')
-      .replace(/sha256 [0-9a-f]{16}…/, 'sha256 HASH')
-  }
-
   test('shows an issuer that works, and whose proof each line is', async () => {
     const { code, text } = await laptop.check(['clusterissuer/akv-issuer'])
     assert.equal(
-      steady(text),
+      laptop.steady(text),
       `ClusterIssuer/akv-issuer at https://contoso.vault.azure.net
 
 In the cluster SERVER
@@ -191,6 +176,36 @@ From here, as client OPERATOR
       textAt(findingOf(seen, 'signature'), 'message'),
       /^not to be seen from here: could not sign .*ForbiddenByRbac/,
     )
+  })
+
+  test("the issuer's own identity is proven by whoever may have its Secret or its tokens", async () => {
+    const { vault, ca } = scene
+    const { clientId } = vault.identity('akv-issuer')
+    const check = (identity: object) => {
+      const input = JSON.stringify(clusterIssuer('from-file', vault.url, ca, { identity }))
+      return laptop.found(['--file=-', '--identity=issuer'], { input })
+    }
+    const controllers = await check({ workload: { clientId, tenantId: vault.tenantId } })
+    assert.deepEqual([controllers.code, controllers.result], [0, 'ok'])
+    assert.equal(
+      at(findingOf(controllers, 'token'), 'message'),
+      `Entra gave one to client ${clientId}`,
+    )
+
+    const stranger = '44444444-4444-4444-4444-444444444444'
+    const secretRef = { name: 'stranger', key: 'value' }
+    const strangers = await check({
+      clientSecret: { tenantId: vault.tenantId, clientId: stranger, secretRef },
+    })
+    assert.equal(strangers.code, 1)
+    assert.deepEqual(
+      at(findingOf(strangers, 'signature'), 'commands'),
+      commandsByCase['may-not-sign'],
+    )
+
+    // What the controller's account stands for is nowhere to be read in this cluster.
+    const unknown = await laptop.found(['clusterissuer/akv-issuer', '--identity=issuer'])
+    assert.deepEqual([unknown.code, resultsOf(unknown).at(-1)], [0, 'caller token skipped'])
   })
 
   test('a file is judged by the API server too, and nothing is stored', async () => {

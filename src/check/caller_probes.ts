@@ -3,6 +3,7 @@ import { tokenClaims } from '../vault/token_claims.ts'
 import type { TokenSource } from '../vault/token_source.ts'
 import { attempt } from './attempt.ts'
 import { type Finding, failed, ok, skipped } from './finding.ts'
+import { sightingOf } from './sighting.ts'
 
 /** Who asks, as the token says. */
 export interface Caller {
@@ -49,19 +50,26 @@ export async function probeToken(
   return { finding: failed('token', 'IdentityRefused', message), caller }
 }
 
-/** What the caller may not do, or cannot reach, says nothing of the issuer. */
-const ofTheCaller: ReadonlySet<string> = new Set([
-  'VaultForbidden',
+/** Whose rights the caller has: their own, or those of the issuer. */
+export type Standing = 'caller' | 'issuer'
+
+/** What the caller cannot reach says nothing of the issuer. */
+const ofThePlace: ReadonlySet<string> = new Set([
   'VaultUnavailable',
-  'IdentityRefused',
   'IdentityUnavailable',
   'KubeForbidden',
 ])
+const ofTheNetwork: ReadonlySet<string> = new Set(['ForbiddenByFirewall', 'ForbiddenByConnection'])
+/** What the caller may not do, either. */
+const ofThePerson: ReadonlySet<string> = new Set(['VaultForbidden', 'IdentityRefused'])
 
 /** A finding where the controller has its own: what the caller lacks is no fault of the issuer then. */
-export function unlessOfTheCaller(finding: Finding): Finding {
+export function unlessOfTheCaller(finding: Finding, standing: Standing): Finding {
   const { probe, result, code, message } = finding
-  return result === 'failed' && code !== undefined && ofTheCaller.has(code)
-    ? skipped(probe, `not to be seen from here: ${message}`)
-    : finding
+  if (result !== 'failed' || code === undefined) return finding
+  const isElsewhere =
+    ofThePlace.has(code) ||
+    ofTheNetwork.has(sightingOf(message).detail ?? '') ||
+    (standing === 'caller' && ofThePerson.has(code))
+  return isElsewhere ? skipped(probe, `not to be seen from here: ${message}`) : finding
 }

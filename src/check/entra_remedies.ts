@@ -25,6 +25,7 @@ export const entraRemedies: ReadonlyMap<string, Remedy> = new Map<string, Remedy
   ['IdentityRefused/Ambient', allowAmbient],
   ['IdentityRefused/NotBound', showBinding],
   ['IdentityRefused', showTenants],
+  ['IdentityUnavailable/NotFromHere', () => []],
   ['IdentityUnavailable', reachEntra],
 ])
 

@@ -1,7 +1,7 @@
 import type { IdentitySpec } from '../api/identity.ts'
 import type { Issuer, IssuerSpec } from '../api/issuer.ts'
 import { managedName } from '../vault/managed_identity.ts'
-import { type Caller, unlessOfTheCaller } from './caller_probes.ts'
+import { type Caller, type Standing, unlessOfTheCaller } from './caller_probes.ts'
 import { conditionFindings, isJudged } from './conditions.ts'
 import type { Finding } from './finding.ts'
 import { remedyOf, type Setting } from './remedy.ts'
@@ -31,16 +31,17 @@ export function controllerPart(issuer: Issuer, setting: Setting): Part {
 export function callerPart(
   findings: readonly Finding[],
   caller: Caller | undefined,
+  standing: Standing,
   issuer: Issuer | undefined,
   setting: Setting,
 ): Part {
-  const heading = caller === undefined ? 'From here' : `From here, as ${caller.who}`
+  const who = standing === 'issuer' ? ", the issuer's own identity" : ''
+  const heading = caller === undefined ? 'From here' : `From here, as ${caller.who}${who}`
   const isKnown = issuer !== undefined && isJudged(issuer)
-  const own = isKnown ? findings.map(unlessOfTheCaller) : findings
-  const controller = `the controller, in the cluster and as ${controllerIn(setting)}`
-  const note = isKnown
-    ? `This is what works from here. Whether it does for ${controller}, the part above says.`
-    : `This is what works from here. Whether it does for ${controller}, only its condition Ready will say.`
+  const own = isKnown ? findings.map((one) => unlessOfTheCaller(one, standing)) : findings
+  const as = standing === 'issuer' ? '' : ` and as ${controllerIn(setting)}`
+  const tells = isKnown ? 'the part above says' : 'only its condition Ready will say'
+  const note = `This is what works from here. Whether it does for the controller, in the cluster${as}, ${tells}.`
   return { ...part('caller', heading, own, setting), note }
 }
 

@@ -66,6 +66,7 @@ const details: readonly (readonly [detail: string, words: RegExp])[] = [
   ],
   ['NotBound', /the cluster's token proxy/],
   ['NotLoggedIn', /the account that az is logged in with/],
+  ['NotFromHere', /leave out --identity issuer|is given no (?:clientId|tenantId)/],
   ['Ambient', /which Issuers may not use here/],
   ['NameUnknown', /ENOTFOUND/],
   ['KeyExpiring', /^key "[^"]+" with version [0-9a-f]{32} expires at/],

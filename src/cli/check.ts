@@ -12,17 +12,17 @@ import type { Setting } from '../check/remedy.ts'
 import { type Report, reportJson, reportText, resultOf } from '../check/report.ts'
 import type { IssuerName } from '../check/stored_issuer.ts'
 import { IssuerError, issuerErrorFrom } from '../error.ts'
-import { References } from '../issuance/references.ts'
+import type { References } from '../issuance/references.ts'
 import { objectAt } from '../json.ts'
 import { type KubeClient, openKubeClient } from '../kube/client.ts'
 import { credentialSource } from '../kube/credentials.ts'
 import { silentLog } from '../log.ts'
 import { systemRandom } from '../random.ts'
 import { cloudBySuffix, parseVaultUrl, type VaultLocation } from '../vault/cloud.ts'
+import { type AccessDeps, openVaultFor, referencesOf } from './check_access.ts'
 import type { CheckFlags } from './check_flags.ts'
 import { type CommandContext, processContext } from './command_context.ts'
 import { failure } from './private_output.ts'
-import { openVault } from './vault_access.ts'
 import { packageVersion } from './version.ts'
 
 /**
@@ -97,7 +97,9 @@ async function report(
   }
   const references = referencesOf(client, setting.referenceNamespace)
   const published = publishedRoots(issuer?.status).map(({ sha256 }) => sha256)
-  const seen = target && (await lookFromHere(target, { flags, context, references, published }))
+  const sight = { flags, context, client, setting, references, published }
+  const seen = target && (await lookFromHere(target, sight))
+  const standing = flags.identity === 'issuer' ? 'issuer' : 'caller'
   const ofCaller = { ...setting, tenantId: seen?.tenantId, assignee: seen?.caller?.objectId }
   return {
     issuer: issuerKey(which),
@@ -105,7 +107,9 @@ async function report(
     parts: [
       clusterPart(client?.server, view.findings, setting),
       ...(issuer === undefined ? [] : [controllerPart(issuer, setting)]),
-      ...(seen === undefined ? [] : [callerPart(seen.findings, seen.caller, issuer, ofCaller)]),
+      ...(seen === undefined
+        ? []
+        : [callerPart(seen.findings, seen.caller, standing, issuer, ofCaller)]),
     ],
   }
 }
@@ -136,24 +140,21 @@ function specIn(manifest: Manifest | undefined, view: ClusterView) {
   return parseIssuerSpec(objectAt(view.defaulted ?? manifest.object, 'spec'), manifest.kind)
 }
 
-interface Sight {
+interface Sight extends AccessDeps {
   readonly flags: CheckFlags
-  readonly context: CommandContext
   readonly references: Pick<References, 'configMapText'>
   readonly published: readonly string[]
 }
 
-async function lookFromHere(
-  target: Target,
-  { flags, context, references, published }: Sight,
-): Promise<VaultView> {
+async function lookFromHere(target: Target, sight: Sight): Promise<VaultView> {
   if (target.refusal !== undefined) return onlyFinding(target.refusal)
+  const { flags, context, references, published } = sight
   const { clock, signal } = context
-  const { identity, withKeys } = flags
   const { spec, location } = target
-  const opened = await attempt('token', signal, () => openVault({ location, identity }))
+  const opened = await attempt('token', signal, () => openVaultFor(spec, location, sight))
   if (!opened.ok) return onlyFinding(opened.finding)
   const access = opened.value
+  const { withKeys } = flags
   const now = clock.now()
   const random = systemRandom
   try {
@@ -172,28 +173,6 @@ function onlyFinding(finding: Finding): VaultView {
 function noCluster({ file, kubeconfig, context }: CheckFlags, why: string): Finding {
   const isAskedFor = file === undefined || kubeconfig !== undefined || context !== undefined
   return isAskedFor ? failed('cluster', 'KubeUnavailable', why) : skipped('cluster', why)
-}
-
-/** What the issuer refers to, read as the kubeconfig lets us. */
-function referencesOf(
-  client: KubeClient | undefined,
-  namespace: string,
-): Pick<References, 'configMapText'> {
-  return {
-    async configMapText(ref, signal) {
-      if (client === undefined) {
-        const message = `ConfigMap "${ref.name}" in namespace "${namespace}" cannot be read without a cluster`
-        throw new IssuerError('KubeUnavailable', message)
-      }
-      try {
-        return await new References(client, namespace).configMapText(ref, signal)
-      } catch (thrown) {
-        // Its words are about the controller.
-        const error = issuerErrorFrom(thrown)
-        throw error.code === 'KubeForbidden' ? issuerErrorFrom(error.cause) : error
-      }
-    },
-  }
 }
 
 function whichOf(

@@ -15,7 +15,8 @@ export interface CheckFlags {
   readonly context: string | undefined
   /** Where references of ClusterIssuers resolve; the controller's own when absent. */
   readonly clusterResourceNamespace: string | undefined
-  readonly identity: IdentityChoice
+  /** `issuer`: its own, with what the kubeconfig may read of it. */
+  readonly identity: IdentityChoice | 'issuer'
   readonly withKeys: boolean
   readonly json: boolean
 }
@@ -33,7 +34,9 @@ export const checkHelp = `akv-issuer check: goes through all that an issuer rest
   --cluster-resource-namespace NAME
                           where references of ClusterIssuers resolve; default: where the
                           controller's Lease is
-${identityHelp}  --with-keys             fetch each private key that is to be delivered, as a delivery does, and
+${identityHelp}                          or issuer: the issuer's own, by its Secret or a token of its
+                          ServiceAccount, as far as the kubeconfig may have them
+  --with-keys             fetch each private key that is to be delivered, as a delivery does, and
                           drop it; needs the right to read secrets
   --json
 
@@ -80,7 +83,7 @@ function readFlags(args: readonly string[]): CheckFlags {
     kubeconfig,
     context,
     clusterResourceNamespace: values['cluster-resource-namespace'],
-    identity: identityChoice(values.identity),
+    identity: values.identity === 'issuer' ? 'issuer' : identityChoice(values.identity),
     withKeys: values['with-keys'],
     json,
   }

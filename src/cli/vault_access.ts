@@ -1,10 +1,12 @@
+import type { TokenCredential } from '@azure/identity'
 import { systemClock } from '../clock.ts'
+import type { VaultLocation } from '../vault/cloud.ts'
 import { vaultConnections } from '../vault/connections.ts'
 import { KeyKeeper } from '../vault/key_keeper.ts'
 import { KeyVault } from '../vault/key_vault.ts'
 import { operatorCredential, operatorHolder, operatorIdentity } from '../vault/operator_identity.ts'
 import { reachVault } from '../vault/reach.ts'
-import { TokenSource } from '../vault/token_source.ts'
+import { type TokenHolder, TokenSource } from '../vault/token_source.ts'
 import type { VaultFlags } from './vault_flags.ts'
 
 /** A vault for the length of a command. */
@@ -20,9 +22,16 @@ export interface VaultAccess {
 /** @throws IssuerError `IdentityRefused` */
 export function openVault({ location, identity: choice }: VaultFlags): VaultAccess {
   const identity = operatorIdentity(choice, process.env)
-  const { cloud } = location
-  const credential = operatorCredential(identity, cloud)
-  const tokens = new TokenSource(operatorHolder(identity), credential, cloud, systemClock)
+  const credential = operatorCredential(identity, location.cloud)
+  return openVaultAs(location, operatorHolder(identity), credential)
+}
+
+export function openVaultAs(
+  location: VaultLocation,
+  holder: TokenHolder,
+  credential: TokenCredential,
+): VaultAccess {
+  const tokens = new TokenSource(holder, credential, location.cloud, systemClock)
   const dispatcher = vaultConnections(() => {})
   const deps = { location, tokens, dispatcher, clock: systemClock, assertLeader: () => {} }
   const vault = new KeyVault({ ...deps, inFlight: 4, onCall: () => {} })

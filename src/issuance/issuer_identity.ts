@@ -23,7 +23,7 @@ export interface IdentityDeps {
  * @throws IssuerError that says what to do
  */
 export async function resolveIdentity(
-  issuer: Issuer,
+  issuer: Pick<Issuer, 'kind'>,
   spec: IdentitySpec | undefined,
   references: References,
   deps: IdentityDeps,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseIssuer } from '../../src/api/issuer.ts'
-import { unlessOfTheCaller } from '../../src/check/caller_probes.ts'
+import { type Standing, unlessOfTheCaller } from '../../src/check/caller_probes.ts'
 import { conditionFindings, isJudged } from '../../src/check/conditions.ts'
-import { failed } from '../../src/check/finding.ts'
+import { type FindingCode, failed } from '../../src/check/finding.ts'
 
 function issuerWith(...conditions: readonly object[]) {
   const metadata = { uid: 'u', name: 'n', resourceVersion: '1', generation: 2 }
@@ -52,19 +52,29 @@ test('what is about an older spec, or not there, tells nothing of this one', () 
 })
 
 test('what the caller lacks is no fault of an issuer that the controller has judged', () => {
-  const results = [
+  const skips = (standing: Standing, code: FindingCode, message = 'no') =>
+    unlessOfTheCaller(failed('signature', code, message), standing).result === 'skipped'
+  const codes = [
     'VaultForbidden',
-    'VaultUnavailable',
     'IdentityRefused',
+    'VaultUnavailable',
     'VaultKeyUnusable',
   ] as const
   assert.deepEqual(
-    results.map((code) => unlessOfTheCaller(failed('signature', code, 'no'))),
-    [
-      { probe: 'signature', result: 'skipped', message: 'not to be seen from here: no' },
-      { probe: 'signature', result: 'skipped', message: 'not to be seen from here: no' },
-      { probe: 'signature', result: 'skipped', message: 'not to be seen from here: no' },
-      failed('signature', 'VaultKeyUnusable', 'no'),
-    ],
+    codes.map((code) => skips('caller', code)),
+    [true, true, true, false],
   )
+  // With the rights of the issuer itself, what they are not enough for is its fault.
+  assert.deepEqual(
+    codes.map((code) => skips('issuer', code)),
+    [false, false, true, false],
+  )
+  const walled =
+    'could not sign with key "ca" at x: HTTP 403 Forbidden/ForbiddenByFirewall — allow it'
+  assert.equal(skips('issuer', 'VaultForbidden', walled), true)
+  assert.deepEqual(unlessOfTheCaller(failed('signature', 'VaultUnavailable', 'no'), 'caller'), {
+    probe: 'signature',
+    result: 'skipped',
+    message: 'not to be seen from here: no',
+  })
 })

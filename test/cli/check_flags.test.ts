@@ -41,6 +41,7 @@ test('an issuer is named as for kubectl, or stands in a file', () => {
       json: true,
     },
   )
+  assert.equal(read('issuer/own', '--identity=issuer').identity, 'issuer')
   assert.deepEqual(read('--file=-', '--identity=cli'), { ...defaults, file: '-', identity: 'cli' })
 })
 
