@@ -177,11 +177,12 @@ export class CsrController {
   ): Promise<void> {
     const { kube, clock, assertLeader, log, onAnswer } = this.#options
     assertLeader()
+    const taken = this.#waits.answering(request.uid)
     await writeCsrAnswer(kube, request, answer, clock.now(), signal)
     onAnswer({
       reason: answer.kind,
       ...(answer.kind === 'Failed' && { code: answer.code }),
-      waitedMs: this.#waits.answered(request.uid),
+      waitedMs: taken(),
     })
     const { uid, name, signerName } = request
     log.info('request answered', { uid, request: name, signerName, reason: answer.kind, detail })

@@ -237,12 +237,13 @@ export class RequestController {
   async #write(request: CertificateRequest, answer: Answer, signal: AbortSignal): Promise<void> {
     const { kube, clock, assertLeader, log, onAnswer } = this.#options
     assertLeader()
+    const taken = this.#waits.answering(request.uid)
     await writeAnswer(kube, request, answer, clock.now(), signal)
     const { reason } = answer
     onAnswer({
       reason,
       ...('code' in answer && { code: answer.code }),
-      ...(reason !== 'Pending' && { waitedMs: this.#waits.answered(request.uid) }),
+      ...(reason !== 'Pending' && { waitedMs: taken() }),
     })
     log.info('request answered', {
       uid: request.uid,

@@ -91,15 +91,19 @@ export class Waits {
   }
 
   /**
-   * The API server took the last word on a request.
+   * Begins with the last word on a request. By the time the API server has said that it took it, a
+   * watch may have shown it, and the request may be forgotten.
    *
-   * @returns milliseconds since it was approved, if it was
+   * @returns to be called once it was taken: milliseconds since the request was approved, if it was
    */
-  answered(uid: string): number | undefined {
+  answering(uid: string): () => number | undefined {
     const open = this.#byUid.get(uid)
-    if (open === undefined) return undefined
-    open.reason = undefined
-    return open.approved === undefined ? undefined : Math.max(0, this.#clock.now() - open.approved)
+    return () => {
+      if (open === undefined) return undefined
+      open.reason = undefined
+      const { approved } = open
+      return approved === undefined ? undefined : Math.max(0, this.#clock.now() - approved)
+    }
   }
 
   forget(uid: string): void {

@@ -77,7 +77,7 @@ test('within the second that Kubernetes tells, the time counts from when it was 
   waits.seen(request('a'))
   await clock.advance(150)
   waits.seen(request('a'))
-  assert.equal(waits.answered('a'), 150)
+  assert.equal(waits.answering('a')(), 150)
 })
 
 const clocks: ReadonlyArray<readonly [name: string, time: string, ms: number]> = [
@@ -89,7 +89,7 @@ for (const [name, time, ms] of clocks) {
   test(`an approval ${name} gives an age of ${ms} ms`, () => {
     const { waits } = bench()
     waits.seen(makeRequest({ uid: 'a', approved: { ...approved, lastTransitionTime: time } }))
-    assert.equal(waits.answered('a'), ms)
+    assert.equal(waits.answering('a')(), ms)
   })
 }
 
@@ -109,7 +109,7 @@ test('trouble is the reason until another try has gone well, however often one i
 test('what is answered waits no more, though a watch still shows it without an answer', () => {
   const { waits } = bench()
   waits.seen(request('a'))
-  waits.answered('a')
+  waits.answering('a')()
   waits.seen(request('a'))
   assert.deepEqual(waits.list(), [])
 })
@@ -117,7 +117,16 @@ test('what is answered waits no more, though a watch still shows it without an a
 test('what was never approved has no time to its answer', () => {
   const { waits } = bench()
   waits.seen(unapproved('a'))
-  assert.equal(waits.answered('a'), undefined)
+  assert.equal(waits.answering('a')(), undefined)
+})
+
+test('an answer that a watch shows before the API server says so is timed all the same', async () => {
+  const { clock, waits } = bench()
+  waits.seen(request('a'))
+  const taken = waits.answering('a')
+  await clock.advance(20)
+  waits.forget('a')
+  assert.equal(taken(), 20)
 })
 
 test('a request that is gone leaves nothing', () => {
@@ -126,5 +135,5 @@ test('a request that is gone leaves nothing', () => {
   waits.forget('a')
   waits.troubled('a', 'VaultUnavailable')
   waits.decided('a', suspended)
-  assert.deepEqual([waits.list(), waits.answered('a')], [[], undefined])
+  assert.deepEqual([waits.list(), waits.answering('a')()], [[], undefined])
 })
