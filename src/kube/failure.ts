@@ -40,6 +40,11 @@ export function isTooLarge(error: IssuerError): boolean {
   return systemCode(error.cause) === 'UND_ERR_RES_EXCEEDED_MAX_SIZE'
 }
 
+/** An answer that stopped half-way: of a watch, that not even a bookmark came for longer than it may. */
+export function isSilence(error: IssuerError): boolean {
+  return systemCode(error.cause) === 'UND_ERR_BODY_TIMEOUT'
+}
+
 /** What a stopped call throws: the reason given for the stop when it is one of ours. */
 export function stoppedBy(signal: AbortSignal): IssuerError {
   const reason: unknown = signal.reason

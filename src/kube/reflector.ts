@@ -6,7 +6,7 @@ import type { Log } from '../log.ts'
 import { jittered, type Random } from '../random.ts'
 import { backoffMs } from './backoff.ts'
 import type { KubeClient } from './client.ts'
-import { isTooLarge } from './failure.ts'
+import { isSilence, isTooLarge } from './failure.ts'
 import { metaOf, type ObjectMeta } from './object_meta.ts'
 import { ObjectStore, type ReflectorEvent } from './object_store.ts'
 
@@ -286,7 +286,9 @@ export class Reflector<T> {
     const retryMs = Math.max(backMs, Math.min(error.retryAfterMs ?? 0, maxRetryAfterMs))
     // Every failure at first, then ever fewer of a long outage.
     if (Number.isInteger(Math.log2(this.#failuresInRow))) {
-      log.warn('watching failed', { path, error, failures: this.#failuresInRow, retryMs })
+      // An API server that has just started sends no bookmark of a kind that nobody has written yet.
+      const level = isSilence(error) && this.#failuresInRow === 1 ? 'info' : 'warn'
+      log[level]('watching failed', { path, error, failures: this.#failuresInRow, retryMs })
     }
     await this.#pause(retryMs, signal)
   }
