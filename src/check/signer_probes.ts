@@ -14,7 +14,7 @@ import { bundleRoots, fingerprint } from '../pki/roots.ts'
 import { describeKey } from '../pki/subject_key.ts'
 import { timeText } from '../pki/times.ts'
 import type { KeyKeeper } from '../vault/key_keeper.ts'
-import { attempt } from './attempt.ts'
+import { type Attempt, attempt } from './attempt.ts'
 import { type Finding, ok, skipped, warning } from './finding.ts'
 
 export interface SignerPlace extends ProofPlace {
@@ -34,56 +34,66 @@ export async function probeCas(
 ): Promise<readonly Finding[]> {
   const policies = await attempt('policy', place.signal, () => readPolicies(mode))
   const policy = policies.ok ? ok('policy', 'spec.policy can be read') : policies.finding
-  const present = await probeCa('', place, () => readCa(mode.ca, 'spec.ca', place))
+  const { signal } = place
+  const present = await attempt('ca', signal, () => readCa(mode.ca, 'spec.ca', place))
   const following = mode.next
   const next =
-    following === undefined
-      ? undefined
-      : await probeCa('next ', place, () =>
-          present.ca === undefined
-            ? readCa(following, 'spec.ca.next', place)
-            : readNextCa(following, present.ca, place),
-        )
-  const cas = [present.ca, next?.ca].filter((ca) => ca !== undefined)
-  return [policy, ...present.findings, ...(next?.findings ?? []), ...rootsFinding(cas, published)]
+    following &&
+    (await attempt('next ca', signal, () =>
+      present.ok
+        ? readNextCa(following, present.value, place)
+        : readCa(following, 'spec.ca.next', place),
+    ))
+  const ofNext = next === undefined ? [] : await caFindings('next ', next, place)
+  const hasPassedOn =
+    following?.activate === true &&
+    ofNext.some(({ probe, result }) => probe === 'next signature' && result === 'ok')
+  const ofPresent =
+    hasPassedOn && present.ok
+      ? passedOnFindings(present.value)
+      : await caFindings('', present, place)
+  const cas = [present, next].flatMap((one) => (one?.ok ? [one.value] : []))
+  return [policy, ...ofPresent, ...ofNext, ...rootsFinding(cas, published)]
 }
 
 /** @param of before the names of the probes */
-async function probeCa(
+async function caFindings(
   of: string,
+  found: Attempt<ProvenCa>,
   place: SignerPlace,
-  read: () => Promise<ProvenCa>,
-): Promise<{ readonly findings: readonly Finding[]; readonly ca: ProvenCa | undefined }> {
-  const { signal, now } = place
-  const found = await attempt(`${of}ca`, signal, read)
+): Promise<readonly Finding[]> {
   if (!found.ok) {
     const unmet = 'the signature is tested against the CA certificate, which was not had'
-    return { findings: [found.finding, skipped(`${of}signature`, unmet)], ca: undefined }
+    return [found.finding, skipped(`${of}signature`, unmet)]
   }
+  const { signal, now } = place
   const ca = found.value
   const { authority, keyId } = ca
-  const { certificate, algorithm } = authority
   const signed = await attempt(`${of}signature`, signal, () => testSignature(ca, place))
+  const verifies = `${keyId} signed a test (${authority.algorithm.name}) that verifies with the CA certificate`
+  return [
+    fitFinding(`${of}ca`, ca),
+    ...expiryNotes(authority, now).map((note) => warning(`${of}expiry`, note)),
+    ...limitNotes(authority).map((note) => warning(`${of}limits`, note)),
+    signed.ok ? ok(`${of}signature`, verifies) : signed.finding,
+    ...(signed.ok ? [await keyFinding(`${of}key`, ca, place)] : []),
+  ]
+}
+
+/** Its key may be gone. */
+function passedOnFindings(ca: ProvenCa): readonly Finding[] {
+  const why = 'the next CA signs in its place; this one gives no more than its root'
+  return [fitFinding('ca', ca), skipped('signature', why)]
+}
+
+function fitFinding(probe: string, { authority }: ProvenCa): Finding {
+  const { subject, notAfter } = authority.certificate
   const above = pathOf(authority).length - 1
-  return {
-    ca,
-    findings: [
-      ok(
-        `${of}ca`,
-        `"${nameText(certificate.subject)}" is fit to issue, valid until ${timeText(certificate.notAfter)}, ` +
-          (above === 0 ? 'and its own root' : `with ${above} above it up to the root`),
-      ),
-      ...expiryNotes(authority, now).map((note) => warning(`${of}expiry`, note)),
-      ...limitNotes(authority).map((note) => warning(`${of}limits`, note)),
-      signed.ok
-        ? ok(
-            `${of}signature`,
-            `${keyId} signed a test (${algorithm.name}) that verifies with the CA certificate`,
-          )
-        : signed.finding,
-      ...(signed.ok ? [await keyFinding(`${of}key`, ca, place)] : []),
-    ],
-  }
+  return ok(
+    probe,
+    `"${nameText(subject)}" is fit to issue, valid until ${timeText(notAfter)}, ` +
+      (above === 0 ? 'and its own root' : `with ${above} above it up to the root`),
+  )
 }
 
 /** What the controller has no right to see: when the key itself will end. */

@@ -139,6 +139,34 @@ test('a key that ends soon is a warning, which the controller could not give', a
   assert.match(out, /\n1 warning, 6 ok, 1 skipped\n$/)
 })
 
+test('once the next CA has its place, the key of the one before may be gone', async () => {
+  const flags = ['--subject=CN=Next Root', '--key-type=P-256', '--protection=software']
+  const following = (await runCa('init', 'next', ...flags)).out
+  const nested = following.slice(following.indexOf('    key:')).replace(/^/gm, '  ').trimEnd()
+  const both = (activate: boolean) =>
+    `${head}${block.trimEnd()}\n    next:\n      activate: ${activate}\n${nested}\n`
+  const results = async (activate: boolean) => {
+    const { code, out } = await run(`--file=${manifest(both(activate))}`, '--json')
+    const { findings } = JSON.parse(out)
+    const ofKeys = findings.filter(({ probe }: Record<string, string>) =>
+      /signature/.test(probe ?? ''),
+    )
+    return [
+      code,
+      ...ofKeys.map(({ probe, result }: Record<string, string>) => `${probe} ${result}`),
+    ]
+  }
+  assert.deepEqual(await results(false), [0, 'signature ok', 'next signature ok'])
+  const path = `keys/root/${keyVersion}`
+  await manage('PATCH', path, { attributes: { enabled: false } })
+  try {
+    assert.deepEqual(await results(false), [1, 'signature failed', 'next signature ok'])
+    assert.deepEqual(await results(true), [0, 'signature skipped', 'next signature ok'])
+  } finally {
+    await manage('PATCH', path, { attributes: { enabled: true } })
+  }
+})
+
 test('without a cluster everything that needs none is looked at', async () => {
   const chain = block.replace(
     '    key:',
