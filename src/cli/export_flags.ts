@@ -125,7 +125,10 @@ function readFormat(values: FormatValues & { readonly format: string }): ExportF
 
 function readPemFormat(values: FormatValues): ExportFormat {
   const keyOutput = values['key-output']
-  return { type: 'pem', keyOutput: keyOutput && required('--key-output', keyOutput) }
+  return {
+    type: 'pem',
+    keyOutput: keyOutput === undefined ? undefined : required('--key-output', keyOutput),
+  }
 }
 
 /** Names of Secrets are DNS subdomains, those of namespaces labels (RFC 1123). */

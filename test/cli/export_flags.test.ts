@@ -50,6 +50,7 @@ test('a flag that cannot be used is named, with what it takes', () => {
     [['--identity=me'], /--identity: "me" is none of auto, environment, workload, cli, managed/],
     [['--format=jks'], /--format: "jks" is none of pem, pkcs12, secret/],
     [['--format=pkcs12'], /--password-file is missing/],
+    [['--key-output='], /--key-output is missing/],
     [['--password-file=p'], /--password-file has no meaning with --format pem/],
     [['--format=secret', '--key-output=k'], /--key-output has no meaning with --format secret/],
     [['--format=secret', '--secret-name=A'], /--secret-name: "A" cannot be the name of a Secret/],
