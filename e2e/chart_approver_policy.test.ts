@@ -125,6 +125,11 @@ describe('with approver-policy in place of the approver of cert-manager', () => 
     assert.equal(at(approval, 'message'), 'Approved by CertificateRequestPolicy: "team-a"')
   })
 
+  test('its * stands for dots, too', async () => {
+    await createCertificate('deep', { spec: { dnsNames: ['a.b.team-a.example.com'] } })
+    await assertIssued('deep', 'a.b.team-a.example.com')
+  })
+
   test('one that breaks it is denied: answered in its words, and not signed', async (t) => {
     await assertNotSigned(async () => {
       for (const [what, spec, words] of violations) {
@@ -275,6 +280,14 @@ describe('with approver-policy in place of the approver of cert-manager', () => 
     assert.match(
       textAt(conditionOf(refused, 'Ready'), 'message'),
       /^DNS name "shop\.example\.com" is not allowed \(policy\.dnsNames: \*\.team-a\.example\.com\)/,
+    )
+    const path = await createCertificate('deeper', {
+      spec: { dnsNames: ['a.b.team-a.example.com'] },
+    })
+    const deeper = await scene.ready(path, 'False', 'Failed')
+    assert.match(
+      textAt(conditionOf(deeper, 'Ready'), 'message'),
+      /^DNS name "a\.b\.team-a\.example\.com" is not allowed/,
     )
   })
 

@@ -1,21 +1,23 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { makeKey } from '../test/pki/keys.ts'
 import { dnsName, makeCsr, subjectAltName } from '../test/pki/make_csr.ts'
+import type { Answer } from './harness/api_client.ts'
 import type { ApiPath } from './harness/cluster.ts'
 import { at, conditionOf, type Json, textAt } from './harness/json.ts'
 import { until } from './harness/until.ts'
-import { installChart } from './product/chart.ts'
-import { tokenAudience } from './product/controller.ts'
-import { LeafIssuer } from './product/delivered.ts'
+import { runCommand } from './product/command.ts'
+import { federate, tokenAudience } from './product/controller.ts'
 import {
   createDeliverIssuer,
   type DeliveryScene,
   deliveredSecret,
   holdSecret,
 } from './product/delivery_scene.ts'
-import { type CertificateOptions, certificate, clusterIssuer } from './product/manifests.ts'
+import { type CertificateOptions, clusterIssuer } from './product/manifests.ts'
 import {
   callsOfOurs,
   isAccepted,
@@ -24,71 +26,32 @@ import {
   writesOfOurs,
 } from './product/our_calls.ts'
 import { certificateRequest, postRequest } from './product/requests.ts'
-import {
-  certificatesIn,
-  clusterIssuers,
-  issuersIn,
-  requestsIn,
-  startScene,
-} from './product/scene.ts'
+import { certificatesIn, clusterIssuers, issuersIn, requestsIn } from './product/scene.ts'
 import { certificatesOf, issued } from './product/tls_secret.ts'
 import { logLines } from './product/told.ts'
-import { bind, createEditor, createRequester } from './product/users.ts'
-import { Tutorial } from './tutorial/tutorial.ts'
+import {
+  createTeamCertificate,
+  startTwoTeams,
+  type Team,
+  type TwoTeams,
+} from './product/two_teams.ts'
+import { bind, createRequester } from './product/users.ts'
 
 process.env.INSTALL = 'chart'
 
 const [a, b] = ['team-a', 'team-b'] as const
-type Team = typeof a | typeof b
 
 describe('of two teams', () => {
-  /** Delivery goes into the namespace of team A. */
+  let teams: TwoTeams
   let here: DeliveryScene
-  let tutorial: Tutorial
-  /** Each with the role `edit` in the namespace of their team. */
-  const editors = new Map<Team, string>()
   before(async () => {
-    const scene = await startScene({
-      audit: true,
-      controllerFlags: ['--certificate-poll-interval=1s'],
-    })
-    const { cluster, vault, ca } = scene
-    for (const name of [a, b]) {
-      await cluster.must('POST', '/api/v1/namespaces', { metadata: { name } })
-      editors.set(name, await createEditor(cluster, name))
-    }
-    here = { scene, leaves: new LeafIssuer(), namespace: a, path: certificatesIn(a) }
-    await installChart(cluster, {
-      deliver: { enabled: true, namespaces: [a] },
-      issuerReferences: { namespaces: [a, b] },
-    })
-    await cluster.must('POST', '/api/v1/namespaces/akv-issuer/configmaps', {
-      metadata: { name: 'gateway-ca' },
-      data: { 'ca.crt': ca.pem },
-    })
-    tutorial = new Tutorial(cluster, 'docs/tenancy.md', {
-      replace: new Map([
-        [
-          'name: gateway-ca, version: 0123456789abcdef0123456789abcdef',
-          `name: ${ca.key.name}, version: ${ca.key.version}`,
-        ],
-      ]),
-      cannotRun: [],
-    })
-    await tutorial.follow('An issuer for each team')
-    const policy = { namespaces: { names: [b] }, dnsNames: ['*.team-b.example.com'] }
-    await cluster.must('POST', clusterIssuers, clusterIssuer(b, vault.url, ca, { policy }))
-    for (const team of [a, b]) await scene.ready(`${clusterIssuers}/${team}`)
+    teams = await startTwoTeams()
+    here = teams.here
   })
   after(() => here?.scene.stop())
 
-  /** Of a name under that of the team, from the issuer of the team. */
-  const createCertificate = async (team: Team, name: string, options: CertificateOptions = {}) => {
-    const spec = { dnsNames: [`${name}.${team}.example.com`], ...options.spec }
-    const object = certificate(name, { issuer: team, ...options, spec })
-    const user = { as: editors.get(team) ?? '' }
-    return await here.scene.cluster.must('POST', certificatesIn(team), object, user)
-  }
+  const createCertificate = (team: Team, name: string, options?: CertificateOptions) =>
+    createTeamCertificate(teams, team, name, options)
   const requestOf = (team: Team, name: string): ApiPath => `${requestsIn(team)}/${name}-1`
   const messageOf = (object: Json) => textAt(conditionOf(object, 'Ready'), 'message')
 
@@ -159,8 +122,8 @@ describe('of two teams', () => {
   })
 
   test('a request is noted as of who made it, and not of somebody else', async () => {
-    const user = editors.get(b) ?? ''
-    const spec = { username: editors.get(a), groups: ['system:masters'], uid: 'another' }
+    const user = teams.editors[b]
+    const spec = { username: teams.editors[a], groups: ['system:masters'], uid: 'another' }
     const request = certificateRequest('claimed', makeCsr(), { issuer: b, spec })
     const path = await postRequest(here.scene, b, request, user)
     const made = await here.scene.cluster.must('GET', path)
@@ -170,7 +133,7 @@ describe('of two teams', () => {
 
   test('an issuer is made by those who are let, in their namespace', async () => {
     const { cluster, vault, ca } = here.scene
-    const name = editors.get(a) ?? ''
+    const name = teams.editors[a]
     const codes = async () => {
       const identity = { workload: { serviceAccountRef: { name: 'vault' } } }
       const object = clusterIssuer('own', vault.url, ca, { identity })
@@ -183,7 +146,7 @@ describe('of two teams', () => {
       }
     }
     assert.deepEqual(await codes(), { own: 403, other: 403, cluster: 403 })
-    await tutorial.follow('Who can get what')
+    await teams.tutorial.follow('Who can get what')
     await bind(cluster, a, { kind: 'Role', name: 'akv-issuers' }, { kind: 'User', name })
     await until('the right counts', async () => (await codes()).own !== 403)
     assert.deepEqual(await codes(), { own: 201, other: 403, cluster: 403 })
@@ -226,17 +189,42 @@ describe('of two teams', () => {
     assert.deepEqual(read, [])
   })
 
-  test('who has the role edit is the ServiceAccounts of the namespace, and no others', async () => {
-    const { cluster } = here.scene
-    const asked: number[] = []
+  test('who has the role edit is the ServiceAccounts of the namespace, in the vault too', async () => {
+    const { scene, leaves } = here
+    const { cluster, vault } = scene
+    const answers: Answer[] = []
     for (const namespace of [a, b]) {
       const accounts: ApiPath = `/api/v1/namespaces/${namespace}/serviceaccounts`
       await cluster.must('POST', accounts, { metadata: { name: 'vault' } })
       const spec = { audiences: [tokenAudience] }
-      const as = editors.get(a) ?? ''
-      asked.push((await cluster.api('POST', `${accounts}/vault/token`, { spec }, { as })).code)
+      const as = teams.editors[a]
+      answers.push(await cluster.api('POST', `${accounts}/vault/token`, { spec }, { as }))
     }
-    assert.deepEqual(asked, [201, 403])
+    assert.deepEqual(
+      answers.map(({ code }) => code),
+      [201, 403],
+    )
+
+    const clientId = 'aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa'
+    const permissions = [{ actions: ['certificates/read', 'secrets/getSecret/action'] }]
+    await vault.admin('PUT', '/identities', { clientId, permissions })
+    await federate(cluster, vault, clientId, `${a}:vault`)
+    await leaves.import(vault, 'on-no-list')
+    const tokenFile = join(cluster.dir, 'of-the-editor')
+    await writeFile(tokenFile, textAt(answers[0]?.body, 'status', 'token'), { mode: 0o600 })
+    const { code, stdout, stderr } = await runCommand(
+      vault,
+      ['export', `--vault=${vault.url}`, '--certificate=on-no-list'],
+      {
+        env: {
+          AZURE_TENANT_ID: vault.tenantId,
+          AZURE_CLIENT_ID: clientId,
+          AZURE_FEDERATED_TOKEN_FILE: tokenFile,
+        },
+      },
+    )
+    assert.equal(code, 0, stderr)
+    assert.match(stdout.toString(), /-----BEGIN PRIVATE KEY-----/)
   })
 
   /** What was written in answer to the requests of a Certificate, and the API server took. */
@@ -248,7 +236,7 @@ describe('of two teams', () => {
 
   test('of a suspended issuer nothing is signed; each request is answered once later', async () => {
     const { scene } = here
-    await tutorial.follow('Suspend')
+    await teams.tutorial.follow('Suspend')
     const path = `${clusterIssuers}/${a}` as const
     await scene.ready(path, 'False', 'IssuerSuspended')
     await assertNotSigned(async () => {
@@ -326,7 +314,7 @@ describe('of two teams', () => {
 
   test('the other manifests of the page are those of chart_approver_policy', () => {
     assert.deepEqual(
-      tutorial.left.map(({ section }) => section),
+      teams.tutorial.left.map(({ section }) => section),
       ['One issuer for all teams', 'One issuer for all teams', 'References without the group'],
     )
   })
