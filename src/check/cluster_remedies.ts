@@ -1,5 +1,5 @@
 import { group, pluralByKind } from '../api/names.ts'
-import type { Remedy, Setting } from './remedy.ts'
+import type { Remedy, Setting } from './setting.ts'
 import { commandOf, shellWord } from './shell.ts'
 import type { Sighting } from './sighting.ts'
 

@@ -1,4 +1,4 @@
-import type { Remedy, Setting } from './remedy.ts'
+import type { Remedy, Setting } from './setting.ts'
 import { commandOf, plainWord, shellWord } from './shell.ts'
 import type { Sighting } from './sighting.ts'
 

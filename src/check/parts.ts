@@ -4,8 +4,9 @@ import { managedName } from '../vault/managed_identity.ts'
 import { type Caller, type Standing, unlessOfTheCaller } from './caller_probes.ts'
 import { conditionFindings, isJudged } from './conditions.ts'
 import type { Finding } from './finding.ts'
-import { remedyOf, type Setting } from './remedy.ts'
+import { remedyOf } from './remedy.ts'
 import type { Part } from './report.ts'
+import type { Setting } from './setting.ts'
 
 /** What the kubeconfig let be seen. */
 export function clusterPart(

@@ -1,5 +1,5 @@
 import { timeText } from '../pki/times.ts'
-import type { Remedy, Setting } from './remedy.ts'
+import type { Remedy, Setting } from './setting.ts'
 import { commandOf, shellWord } from './shell.ts'
 import type { SeenObject, Sighting } from './sighting.ts'
 

@@ -1,6 +1,6 @@
 import type { IssuerSpec } from '../api/issuer.ts'
 import { ownIdentity } from '../check/own_identity.ts'
-import type { Setting } from '../check/remedy.ts'
+import type { Setting } from '../check/setting.ts'
 import { IssuerError, issuerErrorFrom } from '../error.ts'
 import { References } from '../issuance/references.ts'
 import type { KubeClient } from '../kube/client.ts'

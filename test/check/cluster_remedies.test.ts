@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type FindingCode, failed } from '../../src/check/finding.ts'
-import { remedyOf, type Setting } from '../../src/check/remedy.ts'
+import { remedyOf } from '../../src/check/remedy.ts'
+import type { Setting } from '../../src/check/setting.ts'
 import { identityFailure } from '../../src/vault/identity_failure.ts'
 import { clientId, makeSetting, vaultUrl } from './setting.ts'
 

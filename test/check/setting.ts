@@ -1,5 +1,5 @@
 import { parseIssuerSpec } from '../../src/api/issuer.ts'
-import type { Setting } from '../../src/check/remedy.ts'
+import type { Setting } from '../../src/check/setting.ts'
 import { IssuerError } from '../../src/error.ts'
 import type { JsonObject } from '../../src/json.ts'
 import { cloudBySuffix, parseVaultUrl } from '../../src/vault/cloud.ts'
