@@ -91,7 +91,9 @@ export class RequestLoop<T> {
       const open = find(uid)
       if (open === undefined) return { kind: 'done' }
       try {
-        return await answer(open, signal)
+        const result = await answer(open, signal)
+        this.#troubleSince.delete(uid)
+        return result
       } catch (thrown) {
         signal.throwIfAborted()
         const error = issuerErrorFrom(thrown)

@@ -11,8 +11,8 @@ import { makeRequest } from './make_request.ts'
 const steady: Random = { bytes: (length) => new Uint8Array(length), fraction: () => 0.5 }
 const uid = 'a'
 
-/** A loop over one request, each try of which ends with the next of `codes`, then well. */
-function bench(...codes: readonly ErrorCode[]) {
+/** A loop over one request, each try of which ends with the next of `codes`; well where there is none. */
+function bench(...codes: ReadonlyArray<ErrorCode | undefined>) {
   const clock = new FakeClock()
   const waits = new Waits(clock)
   waits.seen(makeRequest({ uid }))
@@ -73,6 +73,15 @@ test('passing trouble is told once it lasts 5 s, and tried with growing pauses',
   const told = happened.find((what) => what.endsWith('it is VaultUnavailable'))
   assert.ok(Number.parseInt(told ?? '', 10) >= 5_000, happened.join('\n'))
   assert.ok(happened.filter((what) => what.endsWith('try')).length < 10, happened.join('\n'))
+})
+
+test('trouble after a try that went well is new, and not told at once', async () => {
+  const { loop, clock, after } = bench('VaultUnavailable', undefined, 'VaultUnavailable')
+  await clock.advance(10_000)
+  loop.add(uid)
+  const happened = await after(10)
+  assert.equal(happened.filter((what) => what.endsWith('try')).length, 3, happened.join('\n'))
+  assert.ok(!happened.some((what) => what.includes('it is')), happened.join('\n'))
 })
 
 test('what somebody has to change is told at once, looked into, and tried each minute', async () => {
