@@ -48,7 +48,7 @@ describe('the controller comes and goes', () => {
       await storm.untilReady(limitMs)
       t.diagnostic(storm.describeTimes())
 
-      await assertOneAnswerEach(scene, storm, { isKilled: true })
+      await assertOneAnswerEach(scene, storm, { isEnded: true })
       const intents = [...signing(killed), ...signing(logLines(controller))]
       const published = new Set([...storm.requests.values()].map(serialOf))
       const lost = signing(killed).filter(({ serial }) => !published.has(serial))
@@ -95,7 +95,7 @@ describe('the controller comes and goes', () => {
       await until('the successor leads', () => next.output().includes('"leading"'))
       t.diagnostic(`successor leads ${since(from)} after the signal`)
       await storm.untilReady(limitMs)
-      await assertOneAnswerEach(scene, storm)
+      await assertOneAnswerEach(scene, storm, { isEnded: true })
       const [first, between, second, ...more] = holders
       assert.deepEqual([between, more], ['', []], `the lease went ${holders.join(' > ')}`)
       assert.notEqual(first, second)

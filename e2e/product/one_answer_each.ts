@@ -7,15 +7,15 @@ import type { Storm } from './storm.ts'
 /**
  * Fails unless each request of a storm, or of a flow, has one certificate by one accepted write, and none Failed.
  *
- * A write whose sender was killed may be stored all the same: the API server then notes 504, having
- * had nobody to answer. `isKilled` lets such a write stand for an accepted one.
+ * A write whose sender ended may be stored all the same: the API server then notes 504, having had
+ * nobody to answer. `isEnded` lets such a write stand for an accepted one.
  *
  * @returns all that the controller wrote, or tried to, in the namespace of the storm
  */
 export async function assertOneAnswerEach(
   scene: Scene,
   storm: Pick<Storm, 'namespace' | 'requests' | 'wrong'>,
-  { isKilled = false } = {},
+  { isEnded = false } = {},
 ): Promise<readonly AuditEvent[]> {
   const [wrong] = storm.wrong
   if (wrong) assert.fail(`Failed, or answered more than once: ${scene.evidence(wrong.object)}`)
@@ -27,7 +27,7 @@ export async function assertOneAnswerEach(
       )
       .map(({ code }) => code)
     const accepted = codes.filter((code) => isAccepted({ code })).length
-    const isStoredUnseen = isKilled && accepted === 0 && codes.includes(504)
+    const isStoredUnseen = isEnded && accepted === 0 && codes.includes(504)
     if (accepted === 1 || isStoredUnseen) continue
     assert.fail(`status writes answered with ${codes.join(', ')}: ${scene.evidence(object)}`)
   }
