@@ -11,7 +11,8 @@ import { at, startHere, stringAt } from '../devvault/here.ts'
 import { keyOf } from '../pki/keys.ts'
 import { type CaParts, makeCa } from '../pki/make_ca.ts'
 import { accepted } from '../pki/outcomes.ts'
-import { becomeOperator, type CaResult, runCa } from './run_ca.ts'
+import type { CommandResult } from './command.ts'
+import { becomeOperator, runCa } from './run_ca.ts'
 
 let vault: DevVault
 let dir = ''
@@ -43,12 +44,12 @@ async function versions(kind: 'keys' | 'secrets', name: string): Promise<number>
   return list.length
 }
 
-function done(result: CaResult): CaResult {
+function done(result: CommandResult): CommandResult {
   assert.equal(result.code, 0, result.err)
   return result
 }
 
-function refused(result: CaResult, message: RegExp): void {
+function refused(result: CommandResult, message: RegExp): void {
   assert.deepEqual([result.code, result.out], [1, ''], result.err)
   assert.match(result.err, message)
 }

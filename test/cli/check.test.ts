@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { check } from '../../src/cli/check.ts'
 import { parseCheckFlags } from '../../src/cli/check_flags.ts'
-import { systemClock } from '../../src/clock.ts'
 import type { DevVault } from '../../src/devvault/dev_vault.ts'
 import { startHere } from '../devvault/here.ts'
+import { command } from './command.ts'
 import { becomeOperator, runCa } from './run_ca.ts'
 
 /** An issuer in a file, with no cluster at hand; with one it is e2e/chart_check.test.ts. */
@@ -23,7 +23,7 @@ before(async () => {
   process.env.KUBECONFIG = join(dir, 'kubeconfig')
   writeFileSync(process.env.KUBECONFIG, 'apiVersion: v1\nkind: Config\n')
   const flags = ['--subject=CN=Contoso Root', '--key-type=P-256', '--protection=software']
-  block = (await runCa('init', 'root', ...flags)).out
+  block = (await runCa('init', 'mesh-root', ...flags)).out
   keyVersion = /version: "(\w+)"/.exec(block)?.[1] ?? ''
 })
 after(async () => {
@@ -41,22 +41,8 @@ function manifest(text: string): string {
   return file
 }
 
-async function run(...args: readonly string[]) {
-  const parsed = parseCheckFlags(args)
-  assert(parsed.ok, JSON.stringify(parsed))
-  const said = { out: '', err: '' }
-  const code = await check(parsed.flags, {
-    clock: systemClock,
-    signal: new AbortController().signal,
-    out: (text) => {
-      said.out += text
-    },
-    err: (text) => {
-      said.err += text
-    },
-  })
-  return { code, ...said }
-}
+const runCheck = command(parseCheckFlags, check)
+const run = (...args: readonly string[]) => runCheck(args)
 
 /** What differs from run to run is named. */
 function steady(text: string): string {
@@ -89,7 +75,7 @@ From here, as client CLIENT
   ok       token      Entra gave one to client CLIENT
   ok       policy     spec.policy can be read
   ok       ca         "CN=Contoso Root" is fit to issue, valid until TIME, and its own root
-  ok       signature  https://contoso.vault.azure.net/keys/root/VERSION signed a test (ES256) that verifies with the CA certificate
+  ok       signature  https://contoso.vault.azure.net/keys/mesh-root/VERSION signed a test (ES256) that verifies with the CA certificate
   ok       key        ECDSA P-256 in software, without an expiry date
   ok       roots      goes out with each certificate: "CN=Contoso Root" (sha256 HASH)
 
@@ -102,7 +88,7 @@ From here, as client CLIENT
 })
 
 test('a key that may not be used fails with the command, and the rest is still looked at', async () => {
-  const path = `keys/root/${keyVersion}`
+  const path = `keys/mesh-root/${keyVersion}`
   await manage('PATCH', path, { attributes: { enabled: false } })
   try {
     const { code, out } = await run(`--file=${manifest(head + block)}`, '--json')
@@ -121,7 +107,7 @@ test('a key that may not be used fails with the command, and the rest is still l
     const { code: why, commands } = findings[5]
     assert.equal(why, 'VaultKeyUnusable')
     assert.deepEqual(commands.map(steady), [
-      'az keyvault key set-attributes --vault-name contoso --name root \\\n  --version VERSION --enabled true',
+      'az keyvault key set-attributes --vault-name contoso --name mesh-root \\\n  --version VERSION --enabled true',
     ])
   } finally {
     await manage('PATCH', path, { attributes: { enabled: true } })
@@ -129,12 +115,12 @@ test('a key that may not be used fails with the command, and the rest is still l
 })
 
 test('a key that ends soon is a warning, which the controller could not give', async () => {
-  const path = `keys/root/${keyVersion}`
+  const path = `keys/mesh-root/${keyVersion}`
   const exp = Math.floor(Date.now() / 1000) + 3 * 86_400
   await manage('PATCH', path, { attributes: { exp } })
   const { code, out } = await run(`--file=${manifest(head + block)}`)
   assert.equal(code, 0)
-  assert.match(out, /warning {2}key {8}key "root" with version/)
+  assert.match(out, /warning {2}key {8}key "mesh-root" with version/)
   assert.match(out, /\n {6}az keyvault key set-attributes .*\n.* --expires /)
   assert.match(out, /\n1 warning, 6 ok, 1 skipped\n$/)
 })
@@ -157,7 +143,7 @@ test('once the next CA has its place, the key of the one before may be gone', as
     ]
   }
   assert.deepEqual(await results(false), [0, 'signature ok', 'next signature ok'])
-  const path = `keys/root/${keyVersion}`
+  const path = `keys/mesh-root/${keyVersion}`
   await manage('PATCH', path, { attributes: { enabled: false } })
   try {
     assert.deepEqual(await results(false), [1, 'signature failed', 'next signature ok'])

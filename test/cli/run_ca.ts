@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict'
 import { caCsr } from '../../src/cli/ca_csr.ts'
 import {
   type CaCsrFlags,
@@ -10,19 +9,9 @@ import {
 import { caInit } from '../../src/cli/ca_init.ts'
 import { caInstall } from '../../src/cli/ca_install.ts'
 import { caShow } from '../../src/cli/ca_show.ts'
-import type { CommandContext } from '../../src/cli/command_context.ts'
-import type { ParsedFlags } from '../../src/cli/parsed_flags.ts'
-import { systemClock } from '../../src/clock.ts'
 import type { DevVault } from '../../src/devvault/dev_vault.ts'
 import { identityNamed } from '../devvault/here.ts'
-
-export interface CaResult {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-type Work<T> = (flags: T, context: CommandContext) => Promise<number>
+import { type CommandResult, command } from './command.ts'
 
 const commands = {
   init: command(parseCaInitFlags, caInit),
@@ -36,7 +25,7 @@ export async function runCa(
   word: keyof typeof commands,
   name: string,
   ...flags: readonly string[]
-): Promise<CaResult> {
+): Promise<CommandResult> {
   const which = ['--vault=https://contoso.vault.azure.net', `--name=${name}`]
   return await commands[word]([...which, ...flags])
 }
@@ -49,23 +38,4 @@ export function becomeOperator(vault: DevVault): void {
     AZURE_CLIENT_ID: clientId,
     AZURE_CLIENT_SECRET: clientSecret,
   })
-}
-
-function command<T>(parse: (args: readonly string[]) => ParsedFlags<T>, work: Work<T>) {
-  return async (args: readonly string[]): Promise<CaResult> => {
-    const parsed = parse(args)
-    assert(parsed.ok, JSON.stringify(parsed))
-    const said = { out: '', err: '' }
-    const code = await work(parsed.flags, {
-      clock: systemClock,
-      signal: new AbortController().signal,
-      out: (text) => {
-        said.out += text
-      },
-      err: (text) => {
-        said.err += text
-      },
-    })
-    return { code, ...said }
-  }
 }
