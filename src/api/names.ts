@@ -30,3 +30,8 @@ export const reportingController = `${group}/akv-issuer`
 /** Reasons of the Ready condition of a CertificateRequest: cert-manager's closed set. */
 export const requestReasons = ['Pending', 'Issued', 'Failed', 'Denied'] as const
 export type RequestReason = (typeof requestReasons)[number]
+
+/** Whether most kinds of objects can have the name: a DNS subdomain (RFC 1123). */
+export function isObjectName(text: string): boolean {
+  return text.length <= 253 && /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(text)
+}

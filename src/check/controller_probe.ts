@@ -44,13 +44,13 @@ function leaseFinding(lease: JsonObject, now: number) {
   const record = parseLease(lease, leaseMs)
   const renewed = textAt(objectAt(lease, 'spec'), 'renewTime') ?? ''
   const age = now - Date.parse(renewed)
-  const holder = record?.holder ?? ''
   const what = `Lease akv-issuer in namespace "${namespace}"`
-  if (holder === '') {
+  if (record === undefined || record.holder === '') {
     const message = `nobody holds the ${what}: no controller runs`
     return { namespace, finding: failed('controller', 'LeaseNotHeld', message) }
   }
-  if (!(age <= (record?.durationMs ?? leaseMs) + clockSkewMs)) {
+  const { holder, durationMs } = record
+  if (!(age <= durationMs + clockSkewMs)) {
     const message = `${holder} last renewed the ${what} at ${renewed || 'no time'}: no controller runs`
     return { namespace, finding: failed('controller', 'LeaseNotHeld', message) }
   }

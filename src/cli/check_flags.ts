@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { group, type IssuerKind } from '../api/names.ts'
+import { group, type IssuerKind, isObjectName } from '../api/names.ts'
 import type { IdentityChoice } from '../vault/operator_identity.ts'
 import { type ParsedFlags, parsedFlags } from './parsed_flags.ts'
 import { identityChoice, identityHelp, required, vaultOptions } from './vault_flags.ts'
@@ -102,8 +102,6 @@ const kinds: ReadonlyMap<string, IssuerKind> = new Map<string, IssuerKind>([
 function issuerName(text: string): { readonly kind: IssuerKind; readonly name: string } {
   const [word = '', name = '', ...rest] = text.split('/')
   const kind = kinds.get(word.toLowerCase().replace(`.${group}`, ''))
-  // A DNS subdomain, RFC 1123.
-  const isName = name.length <= 253 && /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name)
-  if (kind !== undefined && isName && rest.length === 0) return { kind, name }
+  if (kind !== undefined && isObjectName(name) && rest.length === 0) return { kind, name }
   throw new Error(`"${text}" is no issuer: expected clusterissuer/NAME or issuer/NAME`)
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { isObjectName } from '../api/names.ts'
 import { type ParsedFlags, parsedFlags } from './parsed_flags.ts'
 import type { SecretPlace } from './secret_manifest.ts'
 import {
@@ -134,7 +135,7 @@ function readPemFormat(values: FormatValues): ExportFormat {
 /** Names of Secrets are DNS subdomains, those of namespaces labels (RFC 1123). */
 function readPlace({ namespace, 'secret-name': name }: FormatValues): SecretPlace {
   const wanted = required('--secret-name', name)
-  if (wanted.length > 253 || !/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(wanted)) {
+  if (!isObjectName(wanted)) {
     throw new Error(`--secret-name: "${wanted}" cannot be the name of a Secret`)
   }
   if (namespace !== undefined && !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) {
